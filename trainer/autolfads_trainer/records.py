@@ -1,0 +1,146 @@
+"""What is written in the run directory: one frozen model per kind of file, JSON with camelCase keys.
+
+A record that decides something (`Run`, `Order`, `Task`, `Outcome`, `End`) is written once and
+never changed; `Assignment` and `WorkerStatus` are replaced as things go on.
+Scores and other numbers that are not finite are written as null: JSON has no word for them.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic.alias_generators import to_camel
+
+FORMAT = 1  # raised when a record changes so that an older program would misread it
+
+Whole = Annotated[int, Field(ge=0)]
+Place = tuple[int, int]
+"""(member, generation): members count from 0, generations from 1."""
+
+
+class Record(BaseModel):
+    """Base of all records. Unknown keys are ignored, so that older programs read newer files."""
+
+    model_config = ConfigDict(
+        frozen=True, alias_generator=to_camel, populate_by_name=True, extra="ignore"
+    )
+    format: Literal[1] = FORMAT
+
+
+class Owner(Record):
+    """Whose folder this is: what was asked for, so that another run cannot take it over."""
+
+    name: str
+    spec: dict[str, Any]
+    spec_hash: str
+    config_hash: str | None = None  # sha256 of the configuration file
+    namespace: str | None = None
+    uid: str | None = None
+    cluster: str | None = None
+    keep_results: bool = True
+
+
+class Pbt(Record):
+    """The settings of population-based training, resolved. Epochs are counted per member."""
+
+    metric: str
+    burn_in_epochs: Whole
+    generation_epochs: Whole
+    max_epochs: Whole
+    patience: Whole
+    min_improvement_ratio: float
+
+
+class Data(Record):
+    """The data file of a run: `path` absolute, or relative to the run directory when it is ours."""
+
+    path: str
+    sha256: str
+    session: str
+
+
+class Run(Record):
+    """What is frozen before the first member trains. Everything else follows from it."""
+
+    name: str
+    seed: Whole
+    population: Annotated[int, Field(ge=1)]
+    pbt: Pbt
+    search_space: dict[str, dict[str, Any]]
+    configuration: dict[str, Any]
+    data: Data
+    notes: tuple[str, ...] = ()
+
+
+class Order(Record):
+    """The decision for one member and generation: whose checkpoint, which hyperparameters, why."""
+
+    member: Whole
+    generation: Annotated[int, Field(ge=1)]
+    parent: Place | None  # whose end this starts from; None in the first generation
+    copied: bool  # the parent is another member, and the hyperparameters are perturbed
+    hyperparameters: dict[str, float]  # by configuration path, e.g. `model.lr_init`
+    start_epoch: Whole
+    epochs: Annotated[int, Field(ge=1)]
+    why: str
+
+
+class Task(Record):
+    """One attempt at something, for one worker. Paths are relative to the run directory."""
+
+    kind: Literal["prepare", "train", "export"]
+    folder: str
+    worker: str
+    attempt: Annotated[int, Field(ge=1)]
+    order: str | None = None  # train: the order's path
+    start_from: str | None = None  # train: a checkpoint; export: the best member's
+    resume: bool = False  # `start_from` was saved within this generation: go on with it as it is
+    legs: tuple[tuple[int, int, str | None], ...] = ()  # export: (member, generation, attempt)
+    best: Place | None = None  # export
+
+
+class Outcome(Record):
+    """How an attempt ended. The first one written counts, whoever writes it."""
+
+    outcome: Literal["finished", "failed", "saved", "abandoned"]
+    reason: str | None = None
+    input_error: bool = False  # the user can mend it; trying again cannot
+    epoch: Whole | None = None  # epochs completed when the newest checkpoint was saved
+    steps: Whole = 0  # further steps completed within the next epoch
+    checkpoint: str | None = None
+    score: float | None = None  # train: the metric at the end; None: lost
+    seconds: float | None = None
+    result: dict[str, Any] = {}
+
+
+class End(Record):
+    """How the run ended."""
+
+    state: Literal["succeeded", "failed"]
+    reason: str
+    input_error: bool = False
+    best: Place | None = None
+    score: float | None = None
+
+
+class Assignment(Record):
+    """What a worker is to do now; written by the controller, replaced by rename."""
+
+    task: str | None = None  # the folder of the attempt
+    leave: bool = False  # the run is over: exit with 0
+
+
+class WorkerStatus(Record):
+    """What a worker does; written by that worker alone, replaced by rename."""
+
+    counter: Whole  # moves as long as the worker gets on; life is judged by it
+    doing: str
+    task: str | None = None
+    epoch: float | None = None  # of the member in training, with the fraction of the current one
+    score: float | None = None  # the newest value of the metric
+    saved_epoch: Whole | None = None  # the newest checkpoint of the current task
+    saved_steps: Whole = 0
+    ended: str | None = None  # the folder of the last attempt that has an outcome
+    device: str | None = None
+    peak_memory_bytes: int | None = None

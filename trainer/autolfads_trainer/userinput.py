@@ -1,0 +1,136 @@
+"""What users write: reading it safely, and saying in one sentence what is wrong with it.
+
+Shared by the manifest (operator) and the configuration (trainer). Needs PyYAML alone.
+"""
+
+from __future__ import annotations
+
+import difflib
+import math
+import re
+from collections.abc import Hashable, Iterable
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+MAX_BYTES = 1_000_000  # a configuration of 1 MB is a mistake or an attack
+MAX_ALIASES = 100  # aliases multiply: a "YAML bomb" is a small file of many
+
+
+class InputError(ValueError):
+    """Input that the user can mend. The message names the file or key, what was found, and what
+    was expected; commands print it without a traceback and exit with code 2."""
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """Return ` (did you mean 'x'?)` for the known word closest to `word`, or an empty string."""
+    candidates = list(known)
+    close = difflib.get_close_matches(word, candidates, n=1, cutoff=0.6)
+    if not close:  # camelCase against snake_case and a dotted path against its end are near, too
+        folded = {_fold(name): name for name in candidates}
+        close = [folded[key] for key in difflib.get_close_matches(_fold(word), folded, n=1)]
+    return f" (did you mean '{close[0]}'?)" if close else ""
+
+
+def _fold(word: str) -> str:
+    return word.replace("_", "").lower()
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML as scientists and kubectl read it: `1e-5` is a number, a key given twice is an error."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self._aliases = 0
+
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        if self.check_event(yaml.AliasEvent):
+            self._aliases += 1
+            if self._aliases > MAX_ALIASES:
+                raise yaml.YAMLError(f"more than {MAX_ALIASES} aliases (*name)")
+        return super().compose_node(parent, index)
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        seen: set[str] = set()
+        for key_node, _ in node.value:
+            if not isinstance(key_node, yaml.ScalarNode):
+                raise yaml.YAMLError(f"line {key_node.start_mark.line + 1}: a key must be a word")
+            if key_node.tag != "tag:yaml.org,2002:merge":
+                # `on:` and `1:` stay the words that were written, and are not True and 1.
+                key_node.tag = "tag:yaml.org,2002:str"
+                if key_node.value in seen:
+                    line = key_node.start_mark.line + 1
+                    raise yaml.YAMLError(f"line {line}: the key '{key_node.value}' is given twice")
+                seen.add(key_node.value)
+        return super().construct_mapping(node, deep=deep)
+
+
+# SafeLoader's own float needs a dot and a signed exponent: `1e-5` would be a string.
+_Loader.yaml_implicit_resolvers = {
+    first: [(tag, regexp) for tag, regexp in resolvers if not tag.endswith((":float", ":timestamp"))]
+    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float",
+    re.compile(
+        r"""^(?:[-+]?[0-9][0-9_]*\.[0-9_]*(?:[eE][-+]?[0-9]+)?
+            |[-+]?[0-9][0-9_]*[eE][-+]?[0-9]+
+            |[-+]?\.[0-9][0-9_]*(?:[eE][-+]?[0-9]+)?
+            |[-+]?\.(?:inf|Inf|INF)
+            |\.(?:nan|NaN|NAN))$""",
+        re.VERBOSE,
+    ),
+    list("-+0123456789."),
+)
+
+
+def read_yaml(path: Path, what: str) -> dict[str, Any]:
+    """Read the YAML mapping in `path`; `what` names it in errors (`manifest`, `configuration`).
+
+    Code is never run, whatever the tags say. Raises `InputError`.
+    """
+    try:
+        size = path.stat().st_size
+        if size > MAX_BYTES:
+            raise InputError(f"{path}: the {what} has {size} bytes; at most {MAX_BYTES} are read")
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such {what} file") from None
+    except IsADirectoryError:
+        raise InputError(f"{path}: is a folder; expected the {what}, a YAML file") from None
+    except UnicodeDecodeError:
+        raise InputError(f"{path}: is not text; expected the {what}, a YAML file") from None
+    except OSError as error:
+        raise InputError(f"{path}: the {what} cannot be read: {error.strerror}") from None
+    return parse_yaml(text, str(path), what)
+
+
+def parse_yaml(text: str, source: str, what: str) -> dict[str, Any]:
+    """Read one YAML mapping from `text`; `source` names it in errors. Raises `InputError`."""
+    loader = _Loader(text)
+    try:
+        document = loader.get_single_data()
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        reason = " ".join(str(error).split()) or "nested too deeply"
+        raise InputError(f"{source}: is not valid YAML: {reason}") from None
+    finally:
+        loader.dispose()
+    if document is None:
+        raise InputError(f"{source}: is empty; expected the {what}, a YAML mapping")
+    if not isinstance(document, dict):
+        found = type(document).__name__
+        raise InputError(f"{source}: holds a {found}; expected the {what}, a YAML mapping")
+    return document
+
+
+def shown(value: object) -> str:
+    """Return `value` as users would write it in YAML, shortened, for an error message."""
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, float) and math.isfinite(value):
+        return f"{value:g}"
+    text = repr(value)
+    return text if len(text) <= 80 else text[:77] + "..."
