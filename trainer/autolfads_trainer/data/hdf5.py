@@ -1,0 +1,239 @@
+"""Reading a user's HDF5 file: every mistake is found here, before anything trains.
+
+Datasets are `(trials, time, channels)`. Required: `{train,valid}_{encod,recon}_data`, spike counts
+per bin; `encod` holds the held-in channels, which are the first ones of `recon`. Optional:
+`{split}_ext_input`, and `{split}_truth` with `conversion_factor` (truth / factor = true rates in
+spikes per bin).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from autolfads_trainer.config import DataSizes
+from autolfads_trainer.userinput import InputError, nearest
+
+SPLITS = ("train", "valid")
+REQUIRED = tuple(f"{split}_{part}_data" for split in SPLITS for part in ("encod", "recon"))
+
+Floats = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class SplitArrays:
+    """One split. `ext_input` has zero channels where there is none; `truth` is in rates per bin."""
+
+    encod: Floats  # (trials, T, D)
+    recon: Floats  # (trials, R, N)
+    ext_input: Floats  # (trials, T to R, X)
+    truth: Floats | None  # (trials, R, N)
+
+
+@dataclass(frozen=True)
+class Recording:
+    """One checked file: its two splits, the names of all its datasets, and what to tell users."""
+
+    path: Path
+    train: SplitArrays
+    valid: SplitArrays
+    keys: frozenset[str]
+    notes: tuple[str, ...]
+
+    @property
+    def sizes(self) -> DataSizes:
+        """The sizes that a configuration must agree with."""
+        trials, encod_steps, encod_dim = self.train.encod.shape
+        return DataSizes(
+            path=str(self.path),
+            encod_dim=encod_dim,
+            encod_steps=encod_steps,
+            recon_dim=self.train.recon.shape[2],
+            recon_steps=self.train.recon.shape[1],
+            ext_input_dim=self.train.ext_input.shape[2],
+            train_trials=trials,
+            valid_trials=self.valid.encod.shape[0],
+            keys=self.keys,
+        )
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[h5py.File]:
+    """Open an HDF5 file for reading, without locks: shared volumes often have none."""
+    if not path.exists():
+        raise InputError(f"{path}: no such data file")
+    if path.is_dir():
+        raise InputError(f"{path}: is a folder; expected one HDF5 file")
+    try:
+        file = h5py.File(path, "r", locking=False)
+    except OSError as error:
+        if not h5py.is_hdf5(path):
+            raise InputError(f"{path}: is not an HDF5 file") from None
+        raise InputError(f"{path}: is a broken HDF5 file: {error}") from None
+    with file:
+        yield file
+
+
+def fingerprint(path: Path) -> str:
+    """Return the sha256 of the file, by which a run notices that its data was changed."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def read_recording(path: Path) -> Recording:
+    """Read and check one file. Raises `InputError` naming file, dataset and trial."""
+    with opened(path) as file:
+        keys = frozenset(file.keys())
+        for name in REQUIRED:
+            if name not in keys:
+                found = ", ".join(sorted(keys)) or "nothing"
+                raise InputError(
+                    f"{path}: has no dataset '{name}'{nearest(name, keys)}; found {found}"
+                )
+        arrays = {name: _counts(file, name, path) for name in REQUIRED}
+        _check_shapes(arrays, path)
+        train, valid = (_split(file, split, arrays, path) for split in SPLITS)
+    if train.ext_input.shape[1:] != valid.ext_input.shape[1:]:
+        raise InputError(
+            f"{path}: train_ext_input has {_shape(train.ext_input)}; "
+            f"valid_ext_input has {_shape(valid.ext_input)}; expected the same steps and channels"
+        )
+    notes = _notes(train, valid, keys, path)
+    return Recording(path, train, valid, keys, notes)
+
+
+def _dataset(file: h5py.File, name: str, path: Path) -> Floats:
+    dataset = file[name]
+    if not isinstance(dataset, h5py.Dataset):
+        raise InputError(f"{path}: '{name}' is a group; expected a dataset of numbers")
+    if dataset.dtype.kind not in "biuf":
+        raise InputError(f"{path}: '{name}' holds {dataset.dtype}; expected numbers")
+    if dataset.ndim != 3:
+        raise InputError(
+            f"{path}: '{name}' has {dataset.ndim} axes, {tuple(dataset.shape)}; "
+            "expected 3: (trials, time, channels)"
+        )
+    for axis, size in zip(("trials", "time steps", "channels"), dataset.shape, strict=True):
+        if size == 0 and not name.endswith("_ext_input"):
+            raise InputError(f"{path}: '{name}' has 0 {axis}; expected at least 1")
+    try:
+        return np.asarray(dataset[()], dtype=np.float32)
+    except OSError as error:
+        raise InputError(f"{path}: '{name}' cannot be read: {error}") from None
+
+
+def _counts(file: h5py.File, name: str, path: Path) -> Floats:
+    """Read spike counts: the Poisson cost is defined for whole numbers from 0 only."""
+    counts = _dataset(file, name, path)
+    # `not (>= 0)` is true for NaN as well.
+    _refuse(~(counts >= 0) | ~np.isfinite(counts), counts, name, path, "a count of 0 or more")
+    _refuse(counts != np.round(counts), counts, name, path, "a whole number of spikes")
+    return counts
+
+
+def _refuse(wrong: NDArray[np.bool_], values: Floats, name: str, path: Path, expected: str) -> None:
+    if wrong.any():
+        trial, step, channel = (int(index[0]) for index in np.nonzero(wrong))
+        raise InputError(
+            f"{path}: '{name}' holds {values[trial, step, channel]:g} at trial {trial}, "
+            f"time step {step}, channel {channel} ({int(wrong.sum())} such values); "
+            f"expected {expected}"
+        )
+
+
+def _check_shapes(arrays: dict[str, Floats], path: Path) -> None:
+    for part in ("encod", "recon"):
+        train, valid = arrays[f"train_{part}_data"], arrays[f"valid_{part}_data"]
+        if train.shape[1:] != valid.shape[1:]:
+            raise InputError(
+                f"{path}: train_{part}_data has {_shape(train)}; valid_{part}_data has "
+                f"{_shape(valid)}; expected the same time steps and channels"
+            )
+    for split in SPLITS:
+        encod, recon = arrays[f"{split}_encod_data"], arrays[f"{split}_recon_data"]
+        if encod.shape[0] != recon.shape[0]:
+            raise InputError(
+                f"{path}: {split}_encod_data has {encod.shape[0]} trials; {split}_recon_data has "
+                f"{recon.shape[0]}; expected as many"
+            )
+        for axis, unit in ((1, "time steps"), (2, "channels")):
+            if encod.shape[axis] > recon.shape[axis]:
+                raise InputError(
+                    f"{path}: {split}_encod_data has {encod.shape[axis]} {unit}, more than the "
+                    f"{recon.shape[axis]} of {split}_recon_data; expected at most as many: "
+                    "encod is the part of recon that the model sees"
+                )
+
+
+def _split(file: h5py.File, split: str, arrays: dict[str, Floats], path: Path) -> SplitArrays:
+    encod, recon = arrays[f"{split}_encod_data"], arrays[f"{split}_recon_data"]
+    trials, encod_steps, _ = encod.shape
+    ext_input = np.zeros((trials, encod_steps, 0), np.float32)
+    name = f"{split}_ext_input"
+    if name in file:
+        ext_input = _dataset(file, name, path)
+        if ext_input.shape[0] != trials or not encod_steps <= ext_input.shape[1] <= recon.shape[1]:
+            raise InputError(
+                f"{path}: '{name}' has {_shape(ext_input)}; expected {trials} trials and "
+                f"{encod_steps} to {recon.shape[1]} time steps"
+            )
+        _refuse(~np.isfinite(ext_input), ext_input, name, path, "a finite number")
+    return SplitArrays(encod, recon, ext_input, _truth(file, split, recon, path))
+
+
+def _truth(file: h5py.File, split: str, recon: Floats, path: Path) -> Floats | None:
+    name = f"{split}_truth"
+    if name not in file:
+        return None
+    truth = _dataset(file, name, path)
+    if truth.shape != recon.shape:
+        raise InputError(
+            f"{path}: '{name}' has {_shape(truth)}; expected {_shape(recon)}, "
+            f"as {split}_recon_data has"
+        )
+    _refuse(~np.isfinite(truth), truth, name, path, "a finite rate")
+    return np.asarray(truth / _conversion_factor(file, name, path), dtype=np.float32)
+
+
+def _conversion_factor(file: h5py.File, truth: str, path: Path) -> float:
+    if "conversion_factor" not in file:
+        raise InputError(
+            f"{path}: has '{truth}' but no 'conversion_factor'; expected the number that the truth "
+            "is divided by to give spikes per bin"
+        )
+    value: Any = np.asarray(file["conversion_factor"][()])
+    number = float(value.ravel()[0]) if value.dtype.kind in "biuf" and value.size == 1 else np.nan
+    if not (np.isfinite(number) and number > 0):
+        raise InputError(f"{path}: 'conversion_factor' is {value!r}; expected one number above 0")
+    return number
+
+
+def _shape(array: Floats) -> str:
+    return "({} trials, {} steps, {} channels)".format(*array.shape)
+
+
+def _notes(
+    train: SplitArrays, valid: SplitArrays, keys: frozenset[str], path: Path
+) -> tuple[str, ...]:
+    notes = []
+    for split, arrays in zip(SPLITS, (train, valid), strict=True):
+        steps, channels = arrays.encod.shape[1:]
+        if not np.array_equal(arrays.encod, arrays.recon[:, :steps, :channels]):
+            notes.append(
+                f"{path.name}: {split}_encod_data is not the first {steps} steps and {channels} "
+                f"channels of {split}_recon_data: bps and co_bps, which take it to be, may mislead"
+            )
+    if "test_encod_data" in keys:
+        notes.append(f"{path.name}: the test split is copied to the results, not inferred yet")
+    silent = int((train.recon.sum(axis=(0, 1)) == 0).sum())
+    if silent:
+        notes.append(f"{path.name}: {silent} channels have no spike in the training trials")
+    return tuple(notes)

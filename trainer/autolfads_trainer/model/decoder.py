@@ -1,0 +1,116 @@
+"""The decoder: generator, controller and factors, unrolled from the initial condition."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from autolfads_trainer.model.linear import FanInLinear, NormalizedLinear
+from autolfads_trainer.model.noise import Noise, dropout
+from autolfads_trainer.model.recurrent import ClippedGRUCell
+from autolfads_trainer.model.sizes import Sizes
+
+
+@dataclass(frozen=True)
+class Unrolled:
+    """What the decoder went through. Time is the first axis."""
+
+    gen_init: Tensor  # (B, G)
+    gen_states: Tensor  # (R, B, G)
+    con_states: Tensor  # (R, B, K)
+    co_means: Tensor  # (R, B, U)
+    co_stds: Tensor  # (R, B, U)
+    gen_inputs: Tensor  # (R, B, U + X)
+    factors: Tensor  # (R, B, F)
+
+
+class DecoderCell(nn.Module):
+    """The layers that one step of the decoder uses."""
+
+    def __init__(self, sizes: Sizes, cell_clip: float, generator: torch.Generator) -> None:
+        super().__init__()
+        self.gen_cell = ClippedGRUCell(
+            sizes.co_dim + sizes.ext_input_dim, sizes.gen_dim, cell_clip, generator, fan_in=True
+        )
+        self.fac_linear = NormalizedLinear(sizes.gen_dim, sizes.fac_dim, generator)
+        if sizes.has_controller:
+            self.con_cell = ClippedGRUCell(
+                2 * sizes.ci_enc_dim + sizes.fac_dim,
+                sizes.con_dim,
+                cell_clip,
+                generator,
+                fan_in=True,
+            )
+            self.co_linear = FanInLinear(sizes.con_dim, 2 * sizes.co_dim, generator)
+
+
+class DecoderRNN(nn.Module):
+    """Holds the cell under the name that checkpoints give it."""
+
+    def __init__(self, sizes: Sizes, cell_clip: float, generator: torch.Generator) -> None:
+        super().__init__()
+        self.cell = DecoderCell(sizes, cell_clip, generator)
+
+
+class Decoder(nn.Module):
+    """Unrolls the generator from its start state, driven by the controller and external input."""
+
+    def __init__(self, sizes: Sizes, cell_clip: float, generator: torch.Generator) -> None:
+        super().__init__()
+        self.sizes = sizes
+        self.ic_to_g0 = FanInLinear(sizes.ic_dim, sizes.gen_dim, generator)
+        self.con_h0 = nn.Parameter(torch.zeros(1, sizes.con_dim))
+        self.rnn = DecoderRNN(sizes, cell_clip, generator)
+
+    def forward(
+        self,
+        initial_condition: Tensor,
+        controller_input: Tensor,
+        ext_input: Tensor,
+        noise: Noise | None,
+        dropout_rate: Tensor | None,
+        *,
+        sample: bool,
+    ) -> Unrolled:
+        """Unroll R steps from `initial_condition (B, I)`.
+
+        `controller_input` is `(R, B, 2C)`; `ext_input (steps ≤ R, B, X)` is padded with zeros.
+        With `sample` the controller's output is drawn with `noise.co_sample`, else its mean is
+        used. Dropout acts where there is `noise` and a rate.
+        """
+        sizes = self.sizes
+        cell = self.rnn.cell
+        missing = sizes.recon_seq_len - ext_input.shape[0]
+        ext_input = nn.functional.pad(ext_input, (0, 0, 0, 0, 0, missing))
+        ext_input = dropout(ext_input, noise and noise.ext_input, dropout_rate)
+
+        gen_init = self.ic_to_g0(initial_condition)
+        gen_state = gen_init
+        factors = cell.fac_linear(
+            dropout(gen_init, noise and noise.generator_start, dropout_rate)
+        )
+        con_state = self.con_h0.expand(gen_init.shape[0], -1)
+
+        history: list[tuple[Tensor, ...]] = []
+        for step in range(sizes.recon_seq_len):
+            gen_input = ext_input[step]
+            co_mean = co_std = gen_input[:, :0]
+            if sizes.has_controller:
+                con_input = torch.cat([controller_input[step], factors], dim=1)
+                con_input = dropout(con_input, noise and noise.controller[step], dropout_rate)
+                con_state = cell.con_cell(con_input, con_state)
+                co_mean, co_logvar = cell.co_linear(con_state).chunk(2, dim=1)
+                co_std = torch.sqrt(torch.exp(co_logvar))
+                control = co_mean
+                if sample and noise is not None:
+                    control = co_mean + co_std * noise.co_sample[step]
+                gen_input = torch.cat([control, gen_input], dim=1)
+            gen_state = cell.gen_cell(gen_input, gen_state)
+            factors = cell.fac_linear(
+                dropout(gen_state, noise and noise.factors[step], dropout_rate)
+            )
+            history.append((gen_state, con_state, co_mean, co_std, gen_input, factors))
+        states = [torch.stack(part) for part in zip(*history, strict=True)]
+        return Unrolled(gen_init, *states)

@@ -1,0 +1,1 @@
+"""Training one member for one generation: randomness, loss, optimizer, metrics, checkpoints."""

@@ -1,0 +1,84 @@
+"""All the randomness of a training step, drawn by one function from the member's own generator."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from autolfads_trainer.model.noise import Noise, draw_noise
+from autolfads_trainer.model.sizes import Sizes
+
+
+@dataclass(frozen=True)
+class StepDraws:
+    """What one step needs that is random. Given it, the step is deterministic."""
+
+    trials: Tensor  # (B,)  which trials, int64
+    cd_drop: Tensor  # (B, T − S, D)  uniform: coordinated dropout
+    cd_pass: Tensor  # (B, T − S, D)  uniform
+    noise: Noise
+
+
+def seed_of(seed: int, *key: int | str) -> int:
+    """Return a generator's seed for (`seed`, key…): the same for ever, different for every key."""
+    text = "/".join(str(part) for part in (seed, *key))
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:7], "big")
+
+
+class StepDrawer:
+    """Draws the steps of a member's generation, one after another.
+
+    Every epoch goes through the trials in a new order; a last batch that is not full is dropped.
+    Its state can be saved between any two steps and restored.
+    """
+
+    def __init__(
+        self, sizes: Sizes, trials: int, batch_size: int, seed: int, device: torch.device
+    ) -> None:
+        self.sizes = sizes
+        self.trials = trials
+        self.batch_size = batch_size
+        self.steps_per_epoch = trials // batch_size
+        self.generator = torch.Generator(device=device).manual_seed(seed)
+        self.order = torch.arange(trials, device=device)
+        self.step = 0  # the next step's number within its epoch
+
+    def draw(self) -> StepDraws:
+        """Draw everything that is random in the next step."""
+        generator = self.generator
+        if self.step == 0:
+            self.order = torch.randperm(self.trials, generator=generator, device=generator.device)
+        start = self.step * self.batch_size
+        chosen = self.order[start : start + self.batch_size]
+        sizes = self.sizes
+        observed = (
+            self.batch_size,
+            sizes.encod_seq_len - sizes.ic_enc_seq_len,
+            sizes.encod_data_dim,
+        )
+        draws = StepDraws(
+            trials=chosen,
+            cd_drop=torch.rand(observed, generator=generator, device=generator.device),
+            cd_pass=torch.rand(observed, generator=generator, device=generator.device),
+            noise=draw_noise(sizes, self.batch_size, generator),
+        )
+        self.step = (self.step + 1) % self.steps_per_epoch
+        return draws
+
+    def state(self) -> dict[str, Any]:
+        """Return what `restore` needs to go on with the very next number."""
+        return {
+            "generator": self.generator.get_state(),
+            "order": self.order.cpu(),
+            "step": self.step,
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on where `state` was taken."""
+        self.generator.set_state(state["generator"])
+        self.order = state["order"].to(self.order.device)
+        self.step = int(state["step"])

@@ -1,0 +1,43 @@
+"""A member's hyperparameters as tensors, so that a captured step follows when they change."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from autolfads_trainer.config import hyperparameters_of
+
+
+class Hyperparameters:
+    """One-element tensors on the device, by short name (`lr_init`, `cd_rate`, …), and the ramps.
+
+    `lr` is the learning rate of the next step: `lr_init`, lowered by the plateau schedule if any.
+    """
+
+    def __init__(self, model: Mapping[str, Any], device: torch.device) -> None:
+        self.plain = hyperparameters_of(model)
+        self.values: dict[str, Tensor] = {
+            name: torch.tensor(value, dtype=torch.float32, device=device)
+            for name, value in self.plain.items()
+        }
+        self.lr = self.values["lr_init"].clone()
+        self.kl_ramp = torch.zeros((), device=device)
+        self.l2_ramp = torch.zeros((), device=device)
+        self._kl = (int(model["kl_start_epoch"]), int(model["kl_increase_epoch"]))
+        self._l2 = (int(model["l2_start_epoch"]), int(model["l2_increase_epoch"]))
+
+    def __getitem__(self, name: str) -> Tensor:
+        return self.values[name]
+
+    def start_epoch(self, epoch: int) -> None:
+        """Set the ramps for `epoch`, counted from 0."""
+        self.kl_ramp.fill_(ramp(epoch, *self._kl))
+        self.l2_ramp.fill_(ramp(epoch, *self._l2))
+
+
+def ramp(epoch: int, start: int, increase: int) -> float:
+    """Return how much of a penalty acts in `epoch`: 0 before `start`, 1 after `increase` more."""
+    return min(max((epoch + 1 - start) / (increase + 1), 0.0), 1.0)

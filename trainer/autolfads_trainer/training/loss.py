@@ -1,0 +1,55 @@
+"""The loss of one pass, and its parts by the names that the fit log gives them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from autolfads_trainer.model.lfads import LFADS, LFADSOutput
+from autolfads_trainer.model.penalties import l2_penalty
+from autolfads_trainer.training.hyperparameters import Hyperparameters
+
+
+@dataclass(frozen=True)
+class Loss:
+    """The total to be minimised, and its parts, each a tensor of one element."""
+
+    total: Tensor
+    parts: dict[str, Tensor]
+
+
+def compute_loss(
+    model: LFADS,
+    output: LFADSOutput,
+    elementwise: Tensor,
+    co_noise: Tensor,
+    hyperparameters: Hyperparameters,
+) -> Loss:
+    """Return loss_scale · (recon + l2_ramp · L2 + kl_ramp · (weighted KL)).
+
+    `elementwise (B, R, N)` is the reconstruction's loss after augmentation; `co_noise (R, B, U)`
+    the standard normal numbers of the sample by which the controller's KL is estimated.
+    """
+    hp = hyperparameters
+    recon = elementwise.mean()
+    l2 = l2_penalty(model, hp.values)
+    kl_ic = hp["kl_ic_scale"] * model.ic_prior.kl(output.ic_mean, output.ic_std)
+    kl_co = 0.0 * kl_ic
+    if model.sizes.has_controller:
+        means, stds = output.co_means.transpose(0, 1), output.co_stds.transpose(0, 1)
+        kl_co = hp["kl_co_scale"] * model.co_prior.kl(means, stds, co_noise)
+    scale = float(model.configuration["loss_scale"])
+    total = scale * (recon + hp.l2_ramp * l2 + hp.kl_ramp * (kl_ic + kl_co))
+    parts = {
+        "loss": total,
+        "recon": recon,
+        "recon/sess0": recon,
+        "wt_l2": l2,
+        "wt_l2/ramp": hp.l2_ramp,
+        "wt_kl": kl_ic + kl_co,
+        "wt_kl/ic": kl_ic,
+        "wt_kl/co": kl_co,
+        "wt_kl/ramp": hp.kl_ramp,
+    }
+    return Loss(total, {name: value.detach() for name, value in parts.items()})

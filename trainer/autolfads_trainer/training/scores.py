@@ -1,0 +1,86 @@
+"""Bits per spike and R², summed up batch by batch and read once an epoch."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from autolfads_trainer.model.sizes import Sizes
+
+
+class Scores:
+    """Sums over an epoch from which bps, co_bps, fp_bps and r2 follow exactly.
+
+    They are those of all trials together, not a mean over batches. Nothing here waits for the
+    device until `read`.
+
+    bits/spike = (NLL_null − NLL_model) / spikes / ln 2, where null predicts each channel's mean
+    rate in the scored data. `bps` scores held-in channels at steps < T, `co_bps` held-out channels
+    at steps < T, `fp_bps` all channels at steps ≥ T (Pei et al. 2021, Neural Latents Benchmark).
+    `r2` is pooled: 1 − SSE / SST around each channel's mean, of rates per bin to the true ones.
+    """
+
+    def __init__(self, sizes: Sizes, device: torch.device) -> None:
+        channels = sizes.recon_data_dim
+        self.sizes = sizes
+        # Per channel, for observed steps [0] and forecast steps [1].
+        self.nll = torch.zeros(2, channels, dtype=torch.float64, device=device)
+        self.spikes = torch.zeros_like(self.nll)
+        self.bins = torch.zeros(2, dtype=torch.float64, device=device)
+        # Per channel: squared error, sum and sum of squares of the truth.
+        self.truth = torch.zeros(3, channels, dtype=torch.float64, device=device)
+        self.truth_bins = torch.zeros((), dtype=torch.float64, device=device)
+
+    def add(self, log_rates: Tensor, counts: Tensor, truth: Tensor | None) -> None:
+        """Add one batch: `log_rates`, `counts` and `truth` (rates per bin) are `(B, R, N)`."""
+        observed = self.sizes.encod_seq_len
+        rates = torch.exp(log_rates)
+        # Terms that depend on the counts alone are the same for model and null, and cancel.
+        nll = (rates - counts * log_rates).double().sum(dim=0)
+        spikes = counts.double().sum(dim=0)
+        for part, steps in enumerate((slice(None, observed), slice(observed, None))):
+            self.nll[part] += nll[steps].sum(dim=0)
+            self.spikes[part] += spikes[steps].sum(dim=0)
+            self.bins[part] += counts.shape[0] * nll[steps].shape[0]
+        if truth is not None:
+            exact = truth.double()
+            self.truth[0] += ((rates - exact) ** 2).sum(dim=(0, 1))
+            self.truth[1] += exact.sum(dim=(0, 1))
+            self.truth[2] += (exact**2).sum(dim=(0, 1))
+            self.truth_bins += truth.shape[0] * truth.shape[1]
+
+    def read(self) -> dict[str, float]:
+        """Return bps, co_bps, fp_bps and r2; NaN where there is nothing to score."""
+        nll, spikes, bins = self.nll.cpu(), self.spikes.cpu(), self.bins.cpu()
+        heldin = self.sizes.encod_data_dim
+        return {
+            "bps": _bits_per_spike(nll[0, :heldin], spikes[0, :heldin], bins[0]),
+            "co_bps": _bits_per_spike(nll[0, heldin:], spikes[0, heldin:], bins[0]),
+            "fp_bps": _bits_per_spike(nll[1], spikes[1], bins[1]),
+            "r2": self._r2(),
+        }
+
+    def _r2(self) -> float:
+        error, total, squares = self.truth.cpu()
+        spread = (squares - total**2 / self.truth_bins.cpu()).sum()
+        return float(1 - error.sum() / spread) if spread > 0 else math.nan
+
+    def state(self) -> list[Tensor]:
+        """Return the sums, to be saved in mid-epoch."""
+        return [self.nll, self.spikes, self.bins, self.truth, self.truth_bins]
+
+    def restore(self, state: list[Tensor]) -> None:
+        """Take over sums that `state` returned."""
+        for mine, saved in zip(self.state(), state, strict=True):
+            mine.copy_(saved)
+
+
+def _bits_per_spike(nll: Tensor, spikes: Tensor, bins: Tensor) -> float:
+    total = spikes.sum()
+    if total <= 0:
+        return math.nan
+    # A silent channel costs its null nothing: 0 · log 0 = 0.
+    null = (spikes - torch.special.xlogy(spikes, spikes / bins)).sum()
+    return float((null - nll.sum()) / total / math.log(2))

@@ -1,0 +1,77 @@
+"""One training step and one validation pass: the reference that faster engines must equal."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from autolfads_trainer.data.dataset import Split
+from autolfads_trainer.model.lfads import LFADS
+from autolfads_trainer.model.poisson import poisson_nll
+from autolfads_trainer.training.coordinated_dropout import block_gradients, drop_input
+from autolfads_trainer.training.draws import StepDraws
+from autolfads_trainer.training.hyperparameters import Hyperparameters
+from autolfads_trainer.training.loss import Loss, compute_loss
+from autolfads_trainer.training.optimizer import AdamW, clipped
+from autolfads_trainer.training.scores import Scores
+
+
+def training_loss(
+    model: LFADS, data: Split, draws: StepDraws, hp: Hyperparameters, scores: Scores | None = None
+) -> Loss:
+    """Return the loss of one batch, deterministic given `draws`."""
+    batch = data.take(draws.trials)
+    split = model.sizes.ic_enc_seq_len
+    seen, kept = drop_input(batch.encod, draws.cd_drop, hp["cd_rate"], split)
+    output = model(
+        seen, batch.ext_input, noise=draws.noise, dropout_rate=hp["dropout_rate"], sample=True
+    )
+    log_rates = output.output_params[..., 0]
+    elementwise = poisson_nll(log_rates, batch.recon)
+    flowing = block_gradients(
+        elementwise, kept, draws.cd_pass, hp["cd_rate"], hp["cd_pass_rate"]
+    )
+    if scores is not None:
+        scores.add(log_rates.detach(), batch.recon, batch.truth)
+    return compute_loss(model, output, flowing, draws.noise.co_sample, hp)
+
+
+def training_step(
+    model: LFADS,
+    optimizer: AdamW,
+    data: Split,
+    draws: StepDraws,
+    hp: Hyperparameters,
+    *,
+    clip: float,
+    scores: Scores | None = None,
+) -> dict[str, Tensor]:
+    """Take one step and return the parts of its loss. Nothing here waits for the device."""
+    loss = training_loss(model, data, draws, hp, scores)
+    gradients = torch.autograd.grad(
+        loss.total, list(optimizer.parameters.values()), materialize_grads=True
+    )
+    optimizer.step(clipped(gradients, clip), hp.lr, hp.l2_ramp * hp["weight_decay"])
+    return loss.parts
+
+
+@torch.no_grad()
+def validation_pass(
+    model: LFADS, data: Split, noise: Tensor, hp: Hyperparameters, scores: Scores, batch_size: int
+) -> dict[str, Tensor]:
+    """Return the parts of the loss over all of `data`: posterior means, nothing dropped.
+
+    `noise (R, trials, U)` serves only to estimate the controller's KL; the score does not depend
+    on it. At most `batch_size` trials are taken at a time; the result does not depend on that.
+    """
+    sums: dict[str, Tensor] = {}
+    for part, batch in data.chunks(batch_size):
+        output = model(batch.encod, batch.ext_input)
+        log_rates = output.output_params[..., 0]
+        scores.add(log_rates, batch.recon, batch.truth)
+        elementwise = poisson_nll(log_rates, batch.recon)
+        parts = compute_loss(model, output, elementwise, noise[:, part], hp).parts
+        share = batch.trials / data.trials
+        for name, value in parts.items():
+            sums[name] = sums.get(name, torch.zeros_like(value)) + share * value
+    return sums
