@@ -1,0 +1,297 @@
+"""`autolfads …`: the command line.
+
+Commands of the trainer join by entry points; where the trainer is not installed they are absent,
+and asking for one says why.
+
+Exit codes: 0 done, 1 failed, 2 wrong input, 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import sys
+import tempfile
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+
+import click
+from rich.console import Console
+
+from autolfads_operator import __version__
+from autolfads_operator.controller.ledger import read_ledger
+from autolfads_operator.controller.observe import read_statuses
+from autolfads_operator.errors import RunStopped
+from autolfads_operator.local_run import (
+    Interrupted,
+    Settings,
+    alone,
+    claim,
+    forget,
+    owner_of,
+    remove_empty,
+    run_here,
+)
+from autolfads_operator.machine import default_workers, worker_arguments
+from autolfads_operator.manifest import fields_without_meaning_locally, read_manifest
+from autolfads_operator.view.picture import Picture, picture_of
+from autolfads_operator.view.show import render, view_for
+from autolfads_trainer.records import End, Owner
+from autolfads_trainer.store import RunFolder, StoreError
+from autolfads_trainer.userinput import InputError
+
+FAILED, WRONG_INPUT, INTERRUPTED = 1, 2, 130
+TRAINER_NEEDS = ("torch", "h5py")
+
+
+def missing_for_the_trainer() -> list[str]:
+    """Return the packages of the trainer that are not installed."""
+    return [name for name in TRAINER_NEEDS if importlib.util.find_spec(name) is None]
+
+
+class Commands(click.Group):
+    """The group of all commands, those of the trainer included."""
+
+    def _plugins(self) -> dict[str, EntryPoint]:
+        return {point.name: point for point in entry_points(group="autolfads.commands")}
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names of the commands that can be used."""
+        plugins = [] if missing_for_the_trainer() else list(self._plugins())
+        return sorted({*super().list_commands(ctx), *plugins})
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Return a command by its name. Raises `InputError` when only its package is missing."""
+        own = super().get_command(ctx, cmd_name)
+        plugin = self._plugins().get(cmd_name)
+        if own is not None or plugin is None:
+            return own
+        missing = missing_for_the_trainer()
+        if missing:
+            raise InputError(
+                f"'autolfads {cmd_name}' belongs to the trainer, and {' and '.join(missing)} "
+                "cannot be found; install it with: pip install 'autolfads[trainer]'"
+            )
+        command = plugin.load()
+        assert isinstance(command, click.Command)  # noqa: S101
+        return command
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="autolfads")
+def commands() -> None:
+    """AutoLFADS: denoised firing rates from neural spikes.
+
+    Trains a population of LFADS models and tunes their hyperparameters while they train
+    (population-based training). Begin with `autolfads run run.yaml`.
+    """
+
+
+@commands.command()
+@click.argument("manifest", type=click.Path(path_type=Path))
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    help="The run's folder. An unfinished run in it is gone on with.  [default: runs/NAME beside "
+    "the manifest]",
+)
+@click.option(
+    "--workers",
+    type=click.IntRange(min=1),
+    help="Worker processes.  [default: one for each core or two for each GPU, at most "
+    "spec.workers.count and the population]",
+)
+@click.option(
+    "--threads", type=click.IntRange(min=1), default=1, show_default=True, help="CPU threads each."
+)
+@click.option(
+    "--device",
+    type=click.Choice(["auto", "cpu", "cuda"]),
+    default="auto",
+    show_default=True,
+    help="auto: the GPU when there is one.",
+)
+@click.option(
+    "--save-every",
+    type=click.FloatRange(min=0, min_open=True),
+    default=300.0,
+    show_default=True,
+    help="Seconds between checkpoints within a generation: what a crash can cost.",
+)
+@click.option(
+    "--allow-import",
+    multiple=True,
+    metavar="MODULE",
+    help="A module of yours that `_target_` in the configuration may name. Repeatable.",
+)
+def run(
+    manifest: Path,
+    out: Path | None,
+    workers: int | None,
+    threads: int,
+    device: str,
+    save_every: float,
+    allow_import: tuple[str, ...],
+) -> None:
+    """Run the AutoLFADSRun in MANIFEST on this machine.
+
+    Leaves autolfads.zip, report.html and more in results/ below the run's folder. Ctrl-C stops
+    cleanly: members are saved, and the same command goes on with the run.
+    """
+    console = Console()
+    _need_trainer()
+    asked = read_manifest(manifest)
+    owner = owner_of(asked, manifest)
+    folder = RunFolder((out or manifest.parent / "runs" / asked.metadata.name).resolve())
+    settings = Settings(
+        workers=workers or min(asked.spec.workers.count, default_workers(device)),
+        worker_arguments=worker_arguments(threads, device, save_every, allow_import),
+    )
+    for field in fields_without_meaning_locally(asked):
+        console.print(f"note: {field} has no meaning on one machine", style="dim", highlight=False)
+    with alone(folder.root):
+        try:
+            owner = claim(folder, owner)
+            ended = folder.end()
+            if ended is None:
+                ended = _run(console, folder, owner, settings)
+        except InputError:
+            forget(folder)
+            remove_empty(folder.root)
+            raise
+    _report_end(console, folder, ended)
+
+
+def _run(console: Console, folder: RunFolder, owner: Owner, settings: Settings) -> End:
+    resumed = folder.run() is not None
+    if resumed:
+        console.print(f"going on with the run in {folder.root}", highlight=False, soft_wrap=True)
+    view = view_for(console)
+    said: list[str] = []
+
+    def show(picture: Picture, seconds_left: float | None) -> None:
+        if picture.notes and not said:
+            said.extend(picture.notes)
+            for note in picture.notes:
+                console.print(f"note: {note}", style="dim", highlight=False, soft_wrap=True)
+        view.show(picture, seconds_left)
+
+    try:
+        end, _ = run_here(folder, owner, settings, show)
+    finally:
+        view.close()
+    assert end is not None  # noqa: S101  (it ran to its end)
+    return end
+
+
+def _report_end(console: Console, folder: RunFolder, end: End) -> None:
+    if end.state == "failed":
+        raise RunStopped(f"the run failed: {end.reason}")
+    summary = json.loads((folder.results / "summary.json").read_text())
+    quality = ", ".join(
+        f"{name} {summary[key]:.4f}"
+        for key, name in (("bps", "bps"), ("co_bps", "co_bps"), ("r2", "R² to the true rates"))
+        if summary[key] is not None
+    )
+    lines = (
+        f"done: {end.reason}; best is member {summary['best_member']} after "
+        f"{summary['epochs']} epochs, {summary['exploits']} exploits",
+        f"validation trials: {quality or 'nothing to score'}",
+        f"results: {folder.results / 'autolfads.zip'}",
+        f"report:  {folder.results / 'report.html'}",
+    )
+    for line in lines:
+        console.print(line, highlight=False, soft_wrap=True)
+
+
+@commands.command()
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="As JSON, for scripts.")
+def status(folder: Path, as_json: bool) -> None:
+    """Show how the run in FOLDER is doing, or how it ended."""
+    run_folder = RunFolder(folder)
+    owner = run_folder.owner() if folder.is_dir() else None
+    if owner is None:
+        raise InputError(f"{folder}: is not a run's folder; expected one with an owner.json")
+    ledger = read_ledger(run_folder, owner)
+    lives = [attempt.task.worker for attempt in ledger.open_attempts()]
+    picture = picture_of(ledger, read_statuses(run_folder, lives))
+    console = Console()
+    if as_json:
+        click.echo(json.dumps(picture.to_json(), indent=1))
+        return
+    console.print(render(picture, None))
+    if picture.reason:
+        console.print(f"  {picture.reason}", highlight=False, soft_wrap=True)
+
+
+@commands.command()
+@click.argument("manifest", type=click.Path(path_type=Path))
+@click.option("--allow-import", multiple=True, metavar="MODULE", help="As for `run`.")
+def validate(manifest: Path, allow_import: tuple[str, ...]) -> None:
+    """Check MANIFEST, its configuration and its data, without training anything."""
+    console = Console()
+    _need_trainer()
+    asked = read_manifest(manifest)
+    owner = owner_of(asked, manifest)
+    with tempfile.TemporaryDirectory(prefix="autolfads-") as scratch:
+        folder = RunFolder(Path(scratch) / "run")
+        with alone(folder.root):
+            owner = claim(folder, owner)
+            settings = Settings(1, worker_arguments(1, "cpu", 300.0, allow_import))
+            run_here(folder, owner, settings, lambda *_: None, until_prepared=True)
+        run = folder.run()
+        assert run is not None  # noqa: S101  (it was prepared)
+    for field in fields_without_meaning_locally(asked):
+        console.print(f"note: {field} has no meaning on one machine", style="dim", highlight=False)
+    for note in run.notes:
+        console.print(f"note: {note}", style="dim", highlight=False, soft_wrap=True)
+    model = run.configuration["model"]
+    console.print(
+        f"{manifest}: good. {run.population} members, at most {run.pbt.max_epochs} epochs each; "
+        f"{model['encod_data_dim']} channels seen for {model['encod_seq_len']} bins, "
+        f"{model['readout']['modules'][0]['out_features']} predicted for "
+        f"{model['recon_seq_len']} bins",
+        highlight=False,
+        soft_wrap=True,
+    )
+
+
+def _need_trainer() -> None:
+    missing = missing_for_the_trainer()
+    if missing:
+        raise InputError(
+            f"runs on this machine need the trainer, and {' and '.join(missing)} cannot be found; "
+            "install it with: pip install 'autolfads[trainer]'"
+        )
+
+
+def main() -> None:
+    """Run the command line: every error the user can mend is one message and an exit code."""
+    try:
+        sys.exit(commands.main(standalone_mode=False) or 0)
+    except click.exceptions.Exit as ending:
+        sys.exit(ending.exit_code)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(WRONG_INPUT)
+    except InputError as error:
+        _say(str(error))
+        sys.exit(WRONG_INPUT)
+    except (RunStopped, StoreError) as error:
+        _say(str(error))
+        sys.exit(FAILED)
+    except (Interrupted, click.Abort, KeyboardInterrupt):
+        _say("interrupted; the same command goes on with the run")
+        sys.exit(INTERRUPTED)
+    except OSError as error:
+        _say(f"{error.filename}: {error.strerror}" if error.filename else str(error))
+        sys.exit(FAILED)
+
+
+def _say(message: str) -> None:
+    click.echo(f"autolfads: {message}", err=True)
+
+
+if __name__ == "__main__":
+    main()

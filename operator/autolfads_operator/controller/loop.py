@@ -1,0 +1,105 @@
+"""The controller's turn: observe, plan, act. The same on a laptop and in a cluster."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from autolfads_operator.controller.act import act
+from autolfads_operator.controller.ledger import Attempt, Ledger, read_ledger
+from autolfads_operator.controller.observe import abandon, note_outcomes, read_statuses
+from autolfads_operator.controller.plan import plan
+from autolfads_operator.controller.retention import unneeded
+from autolfads_operator.pools import Pool
+from autolfads_trainer.records import Assignment, Outcome, Owner, WorkerStatus
+from autolfads_trainer.store import RunFolder
+from autolfads_trainer.userinput import InputError
+
+
+@dataclass(frozen=True)
+class Handover:
+    """From the last outcome of a generation to the last order and task of the next, in seconds."""
+
+    generation: int
+    seconds: float
+
+
+@dataclass
+class Controller:
+    """One run's loop. `clock` is monotonic seconds; `pool` says where workers run."""
+
+    folder: RunFolder
+    owner: Owner
+    pool: Pool
+    clock: Callable[[], float] = time.monotonic
+    ledger: Ledger = field(init=False)
+    statuses: dict[str, WorkerStatus] = field(init=False, default_factory=dict)
+    handovers: list[Handover] = field(init=False, default_factory=list)
+    _removed: set[str] = field(init=False, default_factory=set)
+    _tidied: tuple[int, int] = field(init=False, default=(0, 0))
+
+    def __post_init__(self) -> None:
+        self.ledger = read_ledger(self.folder, self.owner)
+
+    def turn(self) -> bool:
+        """Take one turn; return whether the run is over.
+
+        Raises `InputError` when a worker met input that the user must mend, and `RunStopped` when
+        the run cannot go on now; in both cases it can be started again.
+        """
+        began = self.clock()
+        ledger = self.ledger
+        self.pool.want(self._wanted())
+        lives = self.pool.lives()
+        self.statuses = read_statuses(self.folder, lives)
+        new = note_outcomes(self.folder, ledger, self.statuses)
+        new += self._give_up_the_dead(lives)
+        for _, outcome in new:
+            if outcome.input_error:
+                raise InputError(outcome.reason or "input that cannot be used")
+        generation = ledger.generation
+        # Acting can make the next actions possible (orders before tasks), without a look outside.
+        while actions := plan(ledger, self._idle()):
+            act(self.folder, ledger, actions)
+        if generation and ledger.generation > generation:
+            self.handovers.append(Handover(ledger.generation, self.clock() - began))
+        self._tidy()
+        if ledger.end is not None:
+            for life in self.pool.lives():
+                self.folder.assign(life, Assignment(leave=True))
+            return True
+        return False
+
+    def _wanted(self) -> int:
+        """How many workers the run can use now."""
+        if self.ledger.run is None:
+            return 1
+        if self.ledger.export:
+            return 1
+        return self.ledger.run.population
+
+    def _idle(self) -> list[str]:
+        """Return the lives that have shown life and have nothing to do."""
+        busy = {attempt.task.worker for attempt in self.ledger.open_attempts()}
+        return [life for life in self.pool.lives() if life in self.statuses and life not in busy]
+
+    def _give_up_the_dead(self, lives: list[str]) -> list[tuple[Attempt, Outcome]]:
+        alive = set(lives)
+        return [
+            (attempt, abandon(self.folder, attempt, "its worker is gone"))
+            for attempt in self.ledger.open_attempts()
+            if attempt.task.worker not in alive
+        ]
+
+    def _tidy(self) -> None:
+        """Remove what no order can need, whenever a generation has got all its orders."""
+        now = (self.ledger.generation, len(self.ledger.export))
+        if now == self._tidied:
+            return
+        self._tidied = now
+        for _, checkpoint in unneeded(self.ledger):
+            if checkpoint not in self._removed:
+                self.folder.remove(checkpoint)
+                self._removed.add(checkpoint)
+

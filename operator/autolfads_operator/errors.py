@@ -1,0 +1,7 @@
+"""Errors that end a controller's work but not the run."""
+
+from __future__ import annotations
+
+
+class RunStopped(RuntimeError):
+    """The run cannot go on now, but can be started again. The message says what to do."""

@@ -1,0 +1,228 @@
+"""`autolfads run`: one run on this machine, from the manifest to the zip."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from autolfads_operator.api import AutoLFADSRun
+from autolfads_operator.controller.loop import Controller
+from autolfads_operator.pools.local import LocalPool
+from autolfads_operator.view.pace import Pace
+from autolfads_operator.view.picture import Picture, picture_of
+from autolfads_trainer.records import End, Owner
+from autolfads_trainer.store import RunFolder, check_volume
+from autolfads_trainer.userinput import InputError
+
+TURN = 0.03  # seconds between turns
+PATIENCE = 100.0  # seconds for workers to save and leave
+
+
+class Interrupted(Exception):  # noqa: N818  (the user's wish, no error)
+    """Ctrl-C, or SIGTERM: the run was stopped cleanly and can be started again."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How to run here."""
+
+    workers: int
+    worker_arguments: tuple[str, ...] = ()
+
+
+def owner_of(run: AutoLFADSRun, manifest: Path) -> Owner:
+    """Return whose the run directory will be. Paths become absolute: they are the manifest's.
+
+    The hash is of what decides the run's course; settings of workers may change between starts.
+    """
+    spec = run.spec.as_json()
+    here = manifest.resolve().parent
+    if "path" in spec["data"]:
+        spec["data"]["path"] = str(here / spec["data"]["path"])
+    config_hash = None
+    if spec.get("configFile"):
+        config_file = here / spec["configFile"]
+        spec["configFile"] = str(config_file)
+        config_hash = _hash_of_file(config_file)
+    return Owner(
+        name=run.metadata.name,
+        spec=spec,
+        spec_hash=_hash(_deciding(spec)),
+        config_hash=config_hash,
+        keep_results=True,
+    )
+
+
+def _deciding(spec: dict[str, Any]) -> dict[str, Any]:
+    names = ("data", "configFile", "config", "population", "seed", "pbt", "export")
+    return {name: spec[name] for name in names if name in spec}
+
+
+def _hash(value: object) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
+
+
+def _hash_of_file(path: Path) -> str:
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such configuration file (spec.configFile)") from None
+    except OSError as error:
+        raise InputError(f"{path}: spec.configFile cannot be read: {error.strerror}") from None
+
+
+def claim(folder: RunFolder, owner: Owner) -> Owner:
+    """Make the folder this run's, or see that it is. Raises `InputError` if it is another's."""
+    root = folder.root
+    if root.exists() and not root.is_dir():
+        raise InputError(f"{root}: is a file; expected a folder for the run")
+    found = folder.owner() if root.is_dir() else None
+    if found is None:
+        if root.is_dir() and any(name.name != LOCK for name in root.iterdir()):
+            raise InputError(
+                f"{root}: holds files that are no run's; expected an empty or new folder (--out)"
+            )
+        check_volume(root)
+        found = folder.claim(owner)
+    differences = [
+        f"{name} was {_short(before)} and is now {_short(now)}"
+        for name, before, now in _differences(found, owner)
+    ]
+    if differences:
+        raise InputError(
+            f"{root}: belongs to another run: {'; '.join(differences)}; expected the same "
+            "manifest, or another folder (--out)"
+        )
+    return found
+
+
+def _differences(found: Owner, wanted: Owner) -> Iterator[tuple[str, object, object]]:
+    if found.name != wanted.name:
+        yield "metadata.name", found.name, wanted.name
+    if found.spec_hash != wanted.spec_hash:
+        before, now = _flat(_deciding(found.spec)), _flat(_deciding(wanted.spec))
+        for name in sorted(before.keys() | now.keys()):
+            if before.get(name) != now.get(name):
+                yield f"spec.{name}", before.get(name), now.get(name)
+    if found.config_hash != wanted.config_hash:
+        yield "the content of spec.configFile", found.config_hash, wanted.config_hash
+
+
+def _flat(value: Any, prefix: str = "") -> dict[str, Any]:
+    if not isinstance(value, dict):
+        return {prefix: value}
+    flat: dict[str, Any] = {}
+    for name, below in value.items():
+        flat |= _flat(below, f"{prefix}.{name}" if prefix else name)
+    return flat
+
+
+def _short(value: object) -> str:
+    text = "absent" if value is None else str(value)
+    return text if len(text) <= 40 else text[:12] + "…"
+
+
+LOCK = ".controller.lock"
+
+
+@contextmanager
+def alone(root: Path) -> Iterator[None]:
+    """Hold the folder against a second `autolfads run` on this machine."""
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        handle = os.open(root / LOCK, os.O_RDWR | os.O_CREAT, 0o664)
+    except OSError as error:
+        raise InputError(f"{root}: cannot be written to: {error.strerror}") from None
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise InputError(f"{root}: another 'autolfads run' is at work in this folder") from None
+        yield
+    finally:
+        os.close(handle)
+
+
+def run_here(
+    folder: RunFolder,
+    owner: Owner,
+    settings: Settings,
+    show: Callable[[Picture, float | None], None],
+    until_prepared: bool = False,
+) -> tuple[End | None, Controller]:
+    """Run to the end, or until everything is prepared. The caller holds the folder (`alone`).
+
+    Raises `InputError`, `RunStopped`, and `Interrupted` after workers have saved and left.
+    A run whose input was refused before it began leaves nothing behind in the folder.
+    """
+    pool = LocalPool(folder.root, settings.workers, settings.worker_arguments)
+    controller = Controller(folder, owner, pool)
+    pace = Pace()
+    ended_well = False
+    with _signals_noted() as signals:
+        try:
+            while not controller.turn():
+                if signals:
+                    raise Interrupted
+                if until_prepared and controller.ledger.run is not None:
+                    break
+                picture = picture_of(controller.ledger, controller.statuses)
+                show(picture, pace.seconds_left(time.monotonic(), picture))
+                time.sleep(TURN)
+            ended_well = True
+        finally:
+            _leave(pool, signals, patience=PATIENCE if signals else 10.0, told=not ended_well)
+    show(picture_of(controller.ledger, controller.statuses), None)
+    return controller.ledger.end, controller
+
+
+def forget(folder: RunFolder) -> None:
+    """Remove a run that never began: nothing but what could be made again is lost."""
+    if folder.run() is None:
+        for name in ("owner.json", "prepare", "workers"):
+            folder.remove(name)
+
+
+@contextmanager
+def _signals_noted() -> Iterator[list[int]]:
+    """Collect SIGINT and SIGTERM instead of being ended by them in the midst of a turn."""
+    noted: list[int] = []
+
+    def note(number: int, _frame: FrameType | None) -> None:
+        noted.append(number)
+
+    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield noted
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _leave(pool: LocalPool, signals: list[int], *, patience: float, told: bool) -> None:
+    """Let the workers leave; a second Ctrl-C kills them (their next start loses minutes)."""
+    if told:
+        pool.tell_to_leave()
+    until = time.monotonic() + patience
+    heard = len(signals)
+    while pool.lives() and time.monotonic() < until and len(signals) == heard:
+        time.sleep(0.02)
+    pool.kill()
+
+
+def remove_empty(root: Path) -> None:
+    """Remove the folder if the run left nothing in it."""
+    lock = root / LOCK
+    if root.is_dir() and all(name == lock for name in root.iterdir()):
+        shutil.rmtree(root, ignore_errors=True)

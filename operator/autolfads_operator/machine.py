@@ -1,0 +1,60 @@
+"""How many workers this machine can carry, found without torch."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+
+PER_GPU = 2
+
+
+def default_workers(device: str) -> int:
+    """Return two workers for each GPU, or one for each core that this process may use."""
+    gpus = 0 if device == "cpu" else gpu_count()
+    return PER_GPU * gpus if gpus else usable_cores()
+
+
+def gpu_count() -> int:
+    """Return the number of NVIDIA GPUs that can be used, 0 where there is no driver."""
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if visible is not None:
+        return len([name for name in visible.split(",") if name.strip() not in ("", "-1")])
+    program = shutil.which("nvidia-smi")
+    if program is None:
+        return 0
+    answer = subprocess.run(  # noqa: S603
+        [program, "--list-gpus"], capture_output=True, text=True, check=False, timeout=20
+    )
+    return len(answer.stdout.splitlines()) if answer.returncode == 0 else 0
+
+
+def usable_cores(cgroup: Path = Path("/sys/fs/cgroup")) -> int:
+    """Return the cores that this process may use: its affinity, and a container's limit (v1, v2)."""
+    affinity = getattr(os, "sched_getaffinity", None)
+    cores = len(affinity(0)) if affinity else os.cpu_count() or 1
+    limit = _cgroup_limit(cgroup)
+    return max(1, min(cores, int(limit))) if limit else cores
+
+
+def _cgroup_limit(cgroup: Path) -> float | None:
+    try:
+        quota, period = (cgroup / "cpu.max").read_text().split()
+    except (OSError, ValueError):
+        try:
+            quota = (cgroup / "cpu/cpu.cfs_quota_us").read_text().strip()
+            period = (cgroup / "cpu/cpu.cfs_period_us").read_text().strip()
+        except OSError:
+            return None
+    return None if quota in ("max", "-1") else int(quota) / int(period)
+
+
+def worker_arguments(
+    threads: int, device: str, save_every: float, allow_import: Sequence[str]
+) -> tuple[str, ...]:
+    """Return the worker program's arguments."""
+    allowed = [word for module in allow_import for word in ("--allow-import", module)]
+    settings = ("--threads", str(threads), "--device", device, "--save-every", str(save_every))
+    return (*settings, *allowed)

@@ -1,0 +1,15 @@
+"""Where workers run: processes on this machine, or pods."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+
+class Pool(Protocol):
+    """Workers, each one life of one process, named by its life."""
+
+    def want(self, count: int) -> None:
+        """Ask for `count` workers; the pool may give fewer. Called in every turn."""
+
+    def lives(self) -> list[str]:
+        """Return the lives that run now, oldest first. One that is missing will never come back."""

@@ -1,0 +1,99 @@
+"""Workers as processes on this machine."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import signal
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from autolfads_operator.errors import RunStopped
+
+MAX_BAD_STARTS = 5  # processes in a row that ended before they did anything
+
+
+@dataclass(frozen=True)
+class _Process:
+    life: str
+    popen: subprocess.Popen[bytes]
+    log: Path
+
+
+class LocalPool:
+    """Starts the worker program as often as asked for, and again when one dies.
+
+    Each has one thread on a CPU unless told otherwise, a session of its own (so that Ctrl-C
+    reaches the controller alone, which tells them), and a log in `workers/`.
+    """
+
+    def __init__(self, root: Path, most: int, arguments: tuple[str, ...] = ()) -> None:
+        self.root = root
+        self.most = most
+        self.arguments = arguments
+        self.processes: list[_Process] = []
+        self.bad_starts = 0
+
+    def want(self, count: int) -> None:
+        """Keep `count` workers running, at most `most`. More than that are not stopped.
+
+        Raises `RunStopped` when worker after worker dies at its start, with what the last one said.
+        """
+        for process in [p for p in self.processes if p.popen.poll() is not None]:
+            self.processes.remove(process)
+            if process.popen.returncode == 1 and not self._has_worked(process.life):
+                self.bad_starts += 1
+            else:
+                self.bad_starts = 0
+            if self.bad_starts >= MAX_BAD_STARTS:
+                raise RunStopped(f"workers die as they start; the last one said:\n{_tail(process)}")
+        while len(self.processes) < min(count, self.most):
+            self.processes.append(self._start())
+
+    def lives(self) -> list[str]:
+        """Return the lives of the processes that run."""
+        return [process.life for process in self.processes if process.popen.poll() is None]
+
+    def _has_worked(self, life: str) -> bool:
+        return (self.root / "workers" / f"{life}.status.json").exists()
+
+    def _start(self) -> _Process:
+        life = f"worker-{secrets.token_hex(4)}"
+        log = self.root / "workers" / f"{life}.log"
+        log.parent.mkdir(parents=True, exist_ok=True)
+        command = [
+            sys.executable,
+            *("-m", "autolfads_trainer.worker", "--run", str(self.root), "--life", life),
+            *("--parent", str(os.getpid()), *self.arguments),
+        ]
+        with log.open("wb") as output:
+            popen = subprocess.Popen(  # noqa: S603  (our own program, no shell)
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        return _Process(life, popen, log)
+
+    def tell_to_leave(self) -> None:
+        """Tell all to save and leave."""
+        self._signal(signal.SIGTERM)
+
+    def kill(self) -> None:
+        """Kill those that are left."""
+        self._signal(signal.SIGKILL)
+        for process in self.processes:
+            process.popen.wait()
+
+    def _signal(self, number: signal.Signals) -> None:
+        for process in self.processes:
+            if process.popen.poll() is None:
+                process.popen.send_signal(number)
+
+
+def _tail(process: _Process) -> str:
+    lines = process.log.read_text(errors="replace").strip().splitlines()
+    return "\n".join(lines[-5:])

@@ -1,0 +1,136 @@
+"""A run at one moment, in the words that all views use. Pure: from the ledger and the statuses."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+from autolfads_operator.controller.ledger import Ledger, Leg
+from autolfads_operator.controller.scoreboard import best_leg, score_of
+from autolfads_operator.pbt import last_generation
+from autolfads_trainer.records import WorkerStatus
+
+MemberState = Literal["waiting", "training", "finished", "lost"]
+
+
+@dataclass(frozen=True)
+class MemberPicture:
+    """One member in the newest generation. Scores are of the run's metric; lower is better."""
+
+    member: int
+    state: MemberState
+    epoch: float
+    end_epoch: int
+    score: float | None
+    why: str
+    attempts: int
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A whole run."""
+
+    name: str
+    state: Literal["preparing", "training", "exporting", "succeeded", "failed"]
+    doing: str
+    generation: int
+    last_generation: int | None
+    population: int | None
+    seed: int | None
+    metric: str | None
+    members: tuple[MemberPicture, ...]
+    best_member: int | None
+    best_generation: int | None
+    best_score: float | None
+    epochs_done: float
+    epochs_in_all: int
+    workers: int
+    reason: str | None
+    notes: tuple[str, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain values, with `version`, which is raised when a key changes its meaning."""
+        return {"version": 1, **asdict(self)}
+
+
+def picture_of(ledger: Ledger, statuses: Mapping[str, WorkerStatus]) -> Picture:
+    """Return what the run looks like; `statuses` are those of the workers that live."""
+    run = ledger.run
+    legs = ledger.legs_of(ledger.generation)
+    members = tuple(_member(leg, statuses) for leg in legs)
+    best = None
+    if any(leg.finished for leg in ledger.legs.values()):
+        try:
+            best = best_leg(ledger)
+        except LookupError:
+            best = None
+    last = None
+    done = 0.0
+    if run is not None:
+        last = last_generation(
+            burn_in=run.pbt.burn_in_epochs,
+            interval=run.pbt.generation_epochs,
+            max_epochs=run.pbt.max_epochs,
+        )
+        start = legs[0].order.start_epoch if legs else 0
+        waiting = run.population - len(legs)
+        done = sum(
+            float(member.end_epoch) if member.state in ("finished", "lost") else member.epoch
+            for member in members
+        )
+        done += waiting * start
+    return Picture(
+        name=ledger.owner.name,
+        state=_state(ledger),
+        doing=_doing(ledger, statuses),
+        generation=ledger.generation,
+        last_generation=last,
+        population=run.population if run else None,
+        seed=run.seed if run else None,
+        metric=run.pbt.metric if run else None,
+        members=members,
+        best_member=best.order.member if best else None,
+        best_generation=best.order.generation if best else None,
+        best_score=score_of(best) if best else None,
+        epochs_done=done,
+        epochs_in_all=run.population * run.pbt.max_epochs if run else 0,
+        workers=len(statuses),
+        reason=ledger.end.reason if ledger.end else None,
+        notes=run.notes if run else (),
+    )
+
+
+def _state(ledger: Ledger) -> Literal["preparing", "training", "exporting", "succeeded", "failed"]:
+    if ledger.end is not None:
+        return ledger.end.state
+    if ledger.run is None:
+        return "preparing"
+    return "exporting" if ledger.export else "training"
+
+
+def _doing(ledger: Ledger, statuses: Mapping[str, WorkerStatus]) -> str:
+    """Say what the worker on the only task of this stage says; training has a table for that."""
+    attempts = ledger.export or ([] if ledger.run else ledger.prepare)
+    if ledger.end is not None or not attempts:
+        return ""
+    status = statuses.get(attempts[-1].task.worker)
+    return status.doing if status else ""
+
+
+def _member(leg: Leg, statuses: Mapping[str, WorkerStatus]) -> MemberPicture:
+    order = leg.order
+    end = order.start_epoch + order.epochs
+    state: MemberState = "waiting"
+    epoch, score = float(order.start_epoch), None
+    last = leg.attempts[-1] if leg.attempts else None
+    if leg.finished:
+        score = score_of(leg)
+        state, epoch = ("finished" if score is not None else "lost"), float(end)
+    elif last is not None and last.open:
+        state = "training"
+        status = statuses.get(last.task.worker)
+        if status is not None and status.task == last.task.folder:
+            epoch = status.epoch if status.epoch is not None else epoch
+            score = status.score
+    return MemberPicture(order.member, state, epoch, end, score, order.why, len(leg.attempts))

@@ -1,0 +1,132 @@
+"""Showing a picture: a live table in a terminal, plain lines anywhere else."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from autolfads_operator.view.pace import duration
+from autolfads_operator.view.picture import MemberPicture, Picture
+
+MOST_MEMBERS = 16  # rows; beyond that only those in training are listed one by one
+COLOURS = {"training": "cyan", "finished": "green", "lost": "red", "waiting": "dim"}
+
+
+class View(Protocol):
+    """Something that pictures are shown on."""
+
+    def show(self, picture: Picture, seconds_left: float | None) -> None:
+        """Show a new picture."""
+
+    def close(self) -> None:
+        """Leave the screen as it is."""
+
+
+def view_for(console: Console) -> View:
+    """Return a live view for a terminal, plain lines for a file or a pipe."""
+    return LiveView(console) if console.is_terminal else PlainView(console)
+
+
+class LiveView:
+    """A table that is drawn anew in place."""
+
+    def __init__(self, console: Console) -> None:
+        self.live = Live(console=console, refresh_per_second=4, transient=False)
+        self.live.start()
+
+    def show(self, picture: Picture, seconds_left: float | None) -> None:
+        """Replace the table."""
+        self.live.update(render(picture, seconds_left))
+
+    def close(self) -> None:
+        """Stop drawing; the last table stays."""
+        self.live.stop()
+
+
+class PlainView:
+    """One line when something happens: a stage, a member's end, a generation."""
+
+    def __init__(self, console: Console) -> None:
+        self.console = console
+        self.said: set[str] = set()
+
+    def show(self, picture: Picture, seconds_left: float | None) -> None:
+        """Print what is new."""
+        left = f", at most {duration(seconds_left)} left" if seconds_left is not None else ""
+        if picture.state == "training" and picture.generation:
+            self._say(f"generation {picture.generation} of {picture.last_generation}", left)
+            for member in picture.members:
+                if member.state in ("finished", "lost"):
+                    score = f"score {member.score:.4f}" if member.score is not None else "lost"
+                    self._say(
+                        f"generation {picture.generation}: member {member.member} "
+                        f"at epoch {member.end_epoch}: {score}"
+                    )
+        elif picture.state in ("preparing", "exporting"):
+            self._say(picture.state)
+
+    def _say(self, line: str, besides: str = "") -> None:
+        if line not in self.said:
+            self.said.add(line)
+            self.console.print(line + besides, highlight=False, soft_wrap=True)
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+def render(picture: Picture, seconds_left: float | None) -> RenderableType:
+    """Draw a picture."""
+    parts: list[RenderableType] = [_headline(picture, seconds_left)]
+    if picture.members and picture.state == "training":
+        parts.append(_table(picture))
+    if picture.doing:
+        parts.append(Text(f"  {picture.doing}", style="cyan"))
+    return Group(*parts)
+
+
+def _headline(picture: Picture, seconds_left: float | None) -> Text:
+    text = Text.assemble((picture.name, "bold"), "  ", (picture.state, "bold cyan"))
+    if picture.generation:
+        text.append(f"  generation {picture.generation} of {picture.last_generation}")
+    if picture.epochs_in_all:
+        text.append(f"  {picture.epochs_done / picture.epochs_in_all:.0%}")
+    if picture.best_score is not None:
+        text.append(
+            f"  best {picture.best_score:.4f} (member {picture.best_member}, "
+            f"generation {picture.best_generation})",
+            style="green",
+        )
+    if seconds_left is not None:
+        text.append(f"  at most {duration(seconds_left)} left")
+    return text
+
+
+def _table(picture: Picture) -> Table:
+    table = Table(box=None, padding=(0, 2, 0, 2), header_style="dim")
+    table.add_column("member", justify="right")
+    table.add_column("state")
+    table.add_column("epoch", justify="right")
+    table.add_column(picture.metric or "score", justify="right")
+    table.add_column("started from", overflow="ellipsis", no_wrap=True)
+    shown = picture.members
+    if len(shown) > MOST_MEMBERS:
+        shown = tuple(member for member in shown if member.state == "training")[:MOST_MEMBERS]
+    for member in shown:
+        table.add_row(*_row(member), style=COLOURS[member.state])
+    hidden = [member for member in picture.members if member not in shown]
+    if hidden:
+        counts = {state: sum(m.state == state for m in hidden) for state in COLOURS}
+        words = ", ".join(f"{count} {state}" for state, count in counts.items() if count)
+        table.add_row("…", words, "", "", "", style="dim")
+    return table
+
+
+def _row(member: MemberPicture) -> tuple[str, str, str, str, str]:
+    score = f"{member.score:.4f}" if member.score is not None else "–"
+    tries = f" (attempt {member.attempts})" if member.attempts > 1 else ""
+    epoch = f"{member.epoch:.1f}/{member.end_epoch}"
+    return str(member.member), member.state + tries, epoch, score, member.why

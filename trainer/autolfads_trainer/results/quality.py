@@ -1,0 +1,23 @@
+"""How good the rates in the results are, from the same arrays that users will read."""
+
+from __future__ import annotations
+
+import torch
+
+from autolfads_trainer.data.dataset import Split
+from autolfads_trainer.model.sizes import Sizes
+from autolfads_trainer.results.sampling import Arrays
+from autolfads_trainer.training.scores import Scores
+
+
+def quality_of(sizes: Sizes, data: Split, outputs: Arrays) -> dict[str, float]:
+    """Return bps, co_bps, fp_bps and r2 of sampled rates; NaN where there is nothing to score."""
+    rates = torch.as_tensor(outputs["output_params"])
+    scores = Scores(sizes, torch.device("cpu"))
+    # A rate that underflows to 0 would make one stray spike infinitely wrong.
+    scores.add(
+        torch.log(rates.clamp_min(1e-9)),
+        data.recon.cpu(),
+        None if data.truth is None else data.truth.cpu(),
+    )
+    return scores.read()

@@ -1,0 +1,1 @@
+"""The three kinds of task that a worker does: prepare, train, export."""

@@ -1,0 +1,83 @@
+"""What a task gets from the worker that does it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from autolfads_trainer.records import Run
+from autolfads_trainer.store import RunFolder, StoreError
+from autolfads_trainer.userinput import InputError
+
+if TYPE_CHECKING:
+    import torch
+
+    from autolfads_trainer.data.dataset import Dataset
+    from autolfads_trainer.data.hdf5 import Recording
+
+
+class TaskGone(Exception):  # noqa: N818  (no error: the worker was given up, and leaves)
+    """The attempt has an outcome that this worker did not write."""
+
+
+@dataclass(frozen=True)
+class Said:
+    """What a task says of itself while it goes on."""
+
+    doing: str
+    epoch: float | None = None
+    score: float | None = None
+    saved_epoch: int | None = None
+    saved_steps: int = 0
+
+
+@dataclass
+class Context:
+    """The run directory, the device, and the worker's ears and mouth."""
+
+    folder: RunFolder
+    device: str  # `auto`: the GPU when there is one
+    save_every: float  # seconds between checkpoints within a generation
+    allow_import: Sequence[str]
+    say: Callable[[Said], None]  # tell the controller; cheap, called often
+    must_leave: Callable[[], bool]  # told to leave, or left alone
+    _data: tuple[str, Recording, Dataset] | None = field(default=None, repr=False)
+
+    def run(self) -> Run:
+        """What was frozen."""
+        run = self.folder.run()
+        if run is None:
+            raise StoreError(f"{self.folder.root}: has no run.json although a task needs it")
+        return run
+
+    def torch_device(self) -> torch.device:
+        """The device to train on."""
+        import torch  # noqa: PLC0415  (only those who train wait for it)
+
+        if self.device != "auto":
+            return torch.device(self.device)
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+    def data_path(self, run: Run) -> Path:
+        """Where the data of the run is."""
+        path = Path(run.data.path)
+        return path if path.is_absolute() else self.folder.path(run.data.path)
+
+    def data(self, run: Run) -> tuple[Recording, Dataset]:
+        """Read the data, once in a worker's life, and see that it is what `prepare` saw."""
+        from autolfads_trainer.data.dataset import Dataset  # noqa: PLC0415
+        from autolfads_trainer.data.hdf5 import fingerprint, read_recording  # noqa: PLC0415
+
+        if self._data is None or self._data[0] != run.data.sha256:
+            path = self.data_path(run)
+            recording = read_recording(path)
+            if fingerprint(path) != run.data.sha256:
+                raise InputError(
+                    f"{path}: was changed since this run began; expected the file as it was, "
+                    "or a new run in another folder"
+                )
+            dataset = Dataset.of(recording, self.torch_device())
+            self._data = (run.data.sha256, recording, dataset)
+        return self._data[1], self._data[2]

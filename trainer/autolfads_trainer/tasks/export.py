@@ -1,0 +1,188 @@
+"""Export, once and last: sample the best member's posteriors and write all results."""
+
+from __future__ import annotations
+
+import json
+import math
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from autolfads_trainer.data.dataset import Dataset
+from autolfads_trainer.data.hdf5 import Recording, opened
+from autolfads_trainer.model.lfads import LFADS
+from autolfads_trainer.records import Outcome, Run, Task
+from autolfads_trainer.results.archive import write_archive
+from autolfads_trainer.results.fitlog import read_rows, write_fitlog
+from autolfads_trainer.results.history import History, Leg
+from autolfads_trainer.results.output_file import write_output_file
+from autolfads_trainer.results.quality import quality_of
+from autolfads_trainer.results.report import TrialExamples, write_report
+from autolfads_trainer.results.sampling import Arrays, posterior_means
+from autolfads_trainer.store import StoreError, make_folder, sync_folder
+from autolfads_trainer.tasks.context import Context, Said
+from autolfads_trainer.training.checkpoint import save_file
+from autolfads_trainer.training.draws import seed_of
+
+EXAMPLE_TRIALS = 3
+VERSION = 1  # of summary.json
+
+
+def export(context: Context, task: Task) -> Outcome:
+    """Write fit log, rates, model, summary, report and zip into the attempt's `results` folder."""
+    run = context.run()
+    if task.start_from is None or task.best is None:
+        raise StoreError(f"{task.folder}/task.json: names no best member")
+    recording, data = context.data(run)
+    folder = context.folder.path(task.folder) / "results"
+    shutil.rmtree(folder, ignore_errors=True)  # of a life that was broken off in this very attempt
+    make_folder(folder)
+
+    start = context.folder.path(task.start_from)
+    model = LFADS.load_from_checkpoint(start, str(context.torch_device()))
+    outputs = _sample(context, run, model, data)
+    quality = {
+        split: quality_of(model.sizes, getattr(data, split), outputs[split]) for split in outputs
+    }
+    history = read_history(context, run, task)
+    context.say(Said("writing the results"))
+    rates = folder / f"lfads_output_{run.data.session}.h5"
+    write_output_file(recording.path, rates, outputs)
+    write_fitlog(folder / "fitlog.csv", history)
+    save_file(
+        folder / "model.ckpt",
+        {"configuration": model_configuration(run, model), "state_dict": model.cpu().state_dict()},
+    )
+    seconds = sum(
+        outcome.seconds or 0.0
+        for _, _, attempt in task.legs
+        if attempt and (outcome := context.folder.outcome(attempt))
+    )
+    summary = summarise(run, history, quality, seconds)
+    (folder / "summary.json").write_text(json.dumps(summary, indent=1) + "\n")
+    write_report(
+        folder / "report.html",
+        history,
+        summary,
+        _examples(recording, data, outputs["valid"]),
+        run.notes,
+    )
+    contents = [rates, *(folder / name for name in ("fitlog.csv", "model.ckpt"))]
+    contents += [folder / "summary.json", folder / "report.html"]
+    write_archive(folder / "autolfads.zip", contents)
+    sync_folder(folder)
+    return Outcome(outcome="finished", result=summary)
+
+
+def model_configuration(run: Run, model: LFADS) -> dict[str, Any]:
+    """Return the resolved configuration with the model's own section: its hyperparameters."""
+    return {**run.configuration, "model": dict(model.configuration)}
+
+
+def _sample(context: Context, run: Run, model: LFADS, data: Dataset) -> dict[str, Arrays]:
+    samples = int(run.configuration["posterior_sampling"]["num_samples"])
+    outputs = {}
+    for split in ("train", "valid"):
+        doing = f"sampling the posteriors of the {split} trials"
+        outputs[split] = posterior_means(
+            model,
+            getattr(data, split),
+            samples=samples,
+            batch_size=int(run.configuration["datamodule"]["batch_size"]),
+            seed=seed_of(run.seed, "export", split),
+            progress=lambda share, doing=doing: context.say(Said(f"{doing}: {share:.0%}")),
+        )
+    return outputs
+
+
+def read_history(context: Context, run: Run, task: Task) -> History:
+    """Put together what the run's orders and metrics say."""
+    folder = context.folder
+    legs = []
+    for member, generation, attempt in task.legs:
+        order = folder.order(member, generation)
+        if order is None:
+            raise StoreError(f"{folder.leg_folder(member, generation)}: has no order.json")
+        outcome = folder.outcome(attempt) if attempt else None
+        metrics = folder.path(f"{attempt}/metrics.csv") if attempt else None
+        legs.append(
+            Leg(
+                member=member,
+                generation=generation,
+                parent=order.parent,
+                copied=order.copied,
+                hyperparameters=order.hyperparameters,
+                start_epoch=order.start_epoch,
+                epochs=order.epochs,
+                score=outcome.score if outcome else None,
+                why=order.why,
+                rows=tuple(read_rows(metrics)) if metrics and metrics.exists() else (),
+            )
+        )
+    assert task.best is not None  # noqa: S101  (checked by the caller)
+    limits = {
+        path: (float(entry["min"]), float(entry["max"]))
+        for path, entry in run.search_space.items()
+        if entry["enforceLimits"]
+    }
+    return History(run.name, run.seed, tuple(legs), task.best, limits)
+
+
+def summarise(
+    run: Run, history: History, quality: Mapping[str, Mapping[str, float]], seconds: float
+) -> dict[str, Any]:
+    """Return the run in numbers. `bps`, `co_bps`, `fp_bps` and `r2` are of the validation trials.
+
+    They are those of the rates in the results (means over posterior samples). What cannot be
+    scored (no truth, nothing held out) is null. `seconds` is worker time spent in training.
+    """
+    member, generation = history.best
+    best = next(leg for leg in history.legs if leg.key == history.best)
+
+    def plain(scores: Mapping[str, float]) -> dict[str, float | None]:
+        return {name: value if math.isfinite(value) else None for name, value in scores.items()}
+
+    return {
+        "version": VERSION,
+        "name": run.name,
+        "seed": run.seed,
+        "population": run.population,
+        "generations": max(leg.generation for leg in history.legs),
+        "best_member": member,
+        "best_generation": generation,
+        "epochs": best.end_epoch,
+        "score": best.score,
+        "metric": run.pbt.metric,
+        **plain(quality["valid"]),
+        "train": plain(quality["train"]),
+        "hyperparameters": dict(best.hyperparameters),
+        "exploits": sum(leg.copied for leg in history.legs),
+        "seconds": round(seconds, 3),
+    }
+
+
+def _examples(recording: Recording, data: Dataset, outputs: Arrays) -> TrialExamples:
+    split = data.valid
+    chosen = np.linspace(0, split.trials - 1, min(EXAMPLE_TRIALS, split.trials)).astype(int)
+    index = torch.as_tensor(chosen)
+    truth = None if split.truth is None else split.truth.cpu()[index].numpy()
+    return TrialExamples(
+        spikes=split.recon.cpu()[index].numpy(),
+        rates=outputs["output_params"][chosen],
+        truth=truth,
+        numbers=[int(number) for number in chosen],
+        bin_seconds=_bin_seconds(recording.path),
+        heldin=split.encod.shape[2],
+        encod_steps=split.encod.shape[1],
+    )
+
+
+def _bin_seconds(path: Path) -> float | None:
+    """Return the width of a bin where the file says it: the attribute `bin_width_s`."""
+    with opened(path) as file:
+        value = file.attrs.get("bin_width_s")
+    return float(value) if value is not None else None

@@ -1,0 +1,195 @@
+"""The worker: one process, one life. Does one task after another until the run is over.
+
+Exit codes: 0 only when told that the run is over; 143 when told to leave (SIGTERM) or left alone;
+1 when the run directory fails.
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+import signal
+import sys
+import time
+import traceback
+from pathlib import Path
+
+import click
+
+from autolfads_trainer.records import Outcome, Task, WorkerStatus
+from autolfads_trainer.store import RunFolder, StoreError
+from autolfads_trainer.tasks.context import Context, Said, TaskGone
+from autolfads_trainer.userinput import InputError
+
+LEFT = 143
+WAIT = 0.02  # seconds between looks at the assignment: a hand-over takes well under half a second
+SAY_EVERY = 0.2  # seconds between writes of the status while a task goes on
+
+
+class Worker:
+    """One life: looks at its assignment, does tasks, writes outcomes and its own status."""
+
+    def __init__(
+        self,
+        folder: RunFolder,
+        life: str,
+        *,
+        device: str,
+        save_every: float,
+        parent: int | None,
+        allow_import: tuple[str, ...] = (),
+    ) -> None:
+        self.folder = folder
+        self.life = life
+        self.device = device
+        self.parent = parent
+        self.told_to_leave = False
+        self.status = WorkerStatus(counter=0, doing="starting", device=device)
+        self.last_said = 0.0
+        self.context = Context(
+            folder=folder,
+            device=device,
+            save_every=save_every,
+            allow_import=allow_import,
+            say=self._say,
+            must_leave=self._must_leave,
+        )
+
+    def work(self) -> int:
+        """Do tasks until the run is over or this worker must leave; return the exit code."""
+        signal.signal(signal.SIGTERM, self._on_sigterm)
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the controller, which tells us
+        self._report(doing="idle")
+        done: str | None = None
+        warm = False
+        while not self._must_leave():
+            assignment = self.folder.assignment(self.life)
+            if assignment is not None and assignment.leave:
+                self._report(doing="leaving")
+                return 0
+            if assignment is None or assignment.task is None or assignment.task == done:
+                # Waiting is the time to import torch: the first task would wait for it otherwise.
+                if done is not None and not warm:
+                    _import_torch()
+                    warm = True
+                self._breathe()
+                time.sleep(WAIT)
+                continue
+            done = assignment.task
+            try:
+                self._do(done)
+            except TaskGone:
+                return LEFT
+        self._report(doing="left")
+        return LEFT
+
+    def _do(self, folder: str) -> None:
+        task = self.folder.task(folder)
+        if task is None or task.worker != self.life or self.folder.outcome(folder) is not None:
+            raise TaskGone(folder)  # another life has it, or had it
+        self._report(doing=f"starting to {task.kind}", task=folder, ended=None)
+        outcome = self._attempt(task)
+        counts = self.folder.settle(folder, outcome)
+        if counts.model_dump_json() != outcome.model_dump_json():
+            raise TaskGone(folder)
+        self._report(doing="idle", task=None, ended=folder, epoch=None, score=None)
+
+    def _attempt(self, task: Task) -> Outcome:
+        try:
+            return _run_task(self.context, task)
+        except TaskGone:
+            raise
+        except InputError as error:
+            return Outcome(outcome="failed", reason=str(error), input_error=True)
+        except Exception as error:  # noqa: BLE001  (whatever it is, the controller must learn it)
+            traceback.print_exc()
+            return Outcome(outcome="failed", reason=f"{type(error).__name__}: {error}")
+
+    def _must_leave(self) -> bool:
+        # A worker whose controller died would compete with its successor for the cores.
+        alone = self.parent is not None and os.getppid() != self.parent
+        return self.told_to_leave or alone
+
+    def _on_sigterm(self, _signal: int, _frame: object) -> None:
+        self.told_to_leave = True
+
+    def _say(self, said: Said) -> None:
+        now = time.monotonic()
+        if now - self.last_said >= SAY_EVERY or said.doing != self.status.doing:
+            self._report(
+                doing=said.doing,
+                epoch=said.epoch,
+                score=said.score,
+                saved_epoch=said.saved_epoch,
+                saved_steps=said.saved_steps,
+            )
+
+    def _breathe(self) -> None:
+        if time.monotonic() - self.last_said >= 1.0:
+            self._report(doing=self.status.doing)
+
+    def _report(self, **changes: object) -> None:
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+        self.status = self.status.model_copy(
+            update={**changes, "counter": self.status.counter + 1, "peak_memory_bytes": peak}
+        )
+        self.folder.report(self.life, self.status)
+        self.last_said = time.monotonic()
+
+
+def _run_task(context: Context, task: Task) -> Outcome:
+    # Imported here: preparing needs no torch, and should not wait for it.
+    if task.kind == "prepare":
+        from autolfads_trainer.tasks.prepare import prepare  # noqa: PLC0415
+
+        return prepare(context, task)
+    if task.kind == "train":
+        from autolfads_trainer.tasks.train import train  # noqa: PLC0415
+
+        return train(context, task)
+    from autolfads_trainer.tasks.export import export  # noqa: PLC0415
+
+    return export(context, task)
+
+
+def _import_torch() -> None:
+    from autolfads_trainer.tasks import train  # noqa: F401, PLC0415
+
+
+@click.command()
+@click.option("--run", "root", type=click.Path(path_type=Path), required=True)
+@click.option("--life", required=True, help="This worker's name, never used again.")
+@click.option("--device", default="auto", show_default=True)
+@click.option("--threads", default=1, show_default=True, help="CPU threads.")
+@click.option("--save-every", default=300.0, show_default=True, help="Seconds.")
+@click.option("--parent", type=int, help="Leave when this process is no longer the parent.")
+@click.option("--allow-import", multiple=True)
+def main(
+    root: Path,
+    life: str,
+    device: str,
+    threads: int,
+    save_every: float,
+    parent: int | None,
+    allow_import: tuple[str, ...],
+) -> None:
+    """Work for the run in a run directory. Started by a controller, not by hand."""
+    # Read by OpenMP when torch is loaded, which is later.
+    os.environ["OMP_NUM_THREADS"] = os.environ["MKL_NUM_THREADS"] = str(threads)
+    worker = Worker(
+        RunFolder(root),
+        life,
+        device=device,
+        save_every=save_every,
+        parent=parent,
+        allow_import=allow_import,
+    )
+    try:
+        sys.exit(worker.work())
+    except (StoreError, OSError) as error:
+        click.echo(f"worker {life}: {error}", err=True)
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()
