@@ -93,21 +93,24 @@ class Decoder(nn.Module):
         )
         con_state = self.con_h0.expand(gen_init.shape[0], -1)
 
+        gen_kernels = cell.gen_cell.kernels()
+        con_kernels = cell.con_cell.kernels() if sizes.has_controller else None
         history: list[tuple[Tensor, ...]] = []
-        for step in range(sizes.recon_seq_len):
-            gen_input = ext_input[step]
+        # unbind: autograd would add up a tensor of full size for every step that is indexed.
+        steps = zip(controller_input.unbind(0), ext_input.unbind(0), strict=True)
+        for step, (encoded, gen_input) in enumerate(steps):
             co_mean = co_std = gen_input[:, :0]
-            if sizes.has_controller:
-                con_input = torch.cat([controller_input[step], factors], dim=1)
+            if con_kernels is not None:
+                con_input = torch.cat([encoded, factors], dim=1)
                 con_input = dropout(con_input, noise and noise.controller[step], dropout_rate)
-                con_state = cell.con_cell(con_input, con_state)
+                con_state = cell.con_cell(cell.con_cell.project(con_input), con_state, con_kernels)
                 co_mean, co_logvar = cell.co_linear(con_state).chunk(2, dim=1)
                 co_std = torch.sqrt(torch.exp(co_logvar))
                 control = co_mean
                 if sample and noise is not None:
                     control = co_mean + co_std * noise.co_sample[step]
                 gen_input = torch.cat([control, gen_input], dim=1)
-            gen_state = cell.gen_cell(gen_input, gen_state)
+            gen_state = cell.gen_cell(cell.gen_cell.project(gen_input), gen_state, gen_kernels)
             factors = cell.fac_linear(
                 dropout(gen_state, noise and noise.factors[step], dropout_rate)
             )

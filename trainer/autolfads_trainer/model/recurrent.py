@@ -39,10 +39,22 @@ class ClippedGRUCell(nn.Module):
         self.bias_ih = nn.Parameter(bias)
         self.bias_hh = nn.Parameter(torch.zeros(3 * units), requires_grad=False)
 
-    def forward(self, inputs: Tensor, state: Tensor) -> Tensor:
-        """Take `inputs (B, in)` and `state (B, H)` to the next state `(B, H)`."""
-        x_z, x_r, x_n = nn.functional.linear(inputs, self.weight_ih, self.bias_ih).chunk(3, dim=1)
-        w_zr, w_n = self.weight_hh.split([2 * self.units, self.units])
+    def project(self, inputs: Tensor) -> Tensor:
+        """Take `inputs (..., in)`, of one step or of all steps at once, to `(..., 3H)`."""
+        return nn.functional.linear(inputs, self.weight_ih, self.bias_ih)
+
+    def kernels(self) -> tuple[Tensor, Tensor]:
+        """Return the recurrent weights of the gates `(2H, H)` and of the candidate `(H, H)`.
+
+        Taken once for a whole sequence: autograd would copy the full matrix for every slice.
+        """
+        gates, candidate = self.weight_hh.split([2 * self.units, self.units])
+        return gates, candidate
+
+    def forward(self, projected: Tensor, state: Tensor, kernels: tuple[Tensor, Tensor]) -> Tensor:
+        """Take `projected (B, 3H)` inputs and the `state (B, H)` to the next state `(B, H)`."""
+        w_zr, w_n = kernels
+        x_z, x_r, x_n = projected.chunk(3, dim=1)
         h_z, h_r = nn.functional.linear(state, w_zr).chunk(2, dim=1)
         z = torch.sigmoid(x_z + h_z)
         r = torch.sigmoid(x_r + h_r)
@@ -59,9 +71,10 @@ class ClippedGRU(nn.Module):
 
     def forward(self, inputs: Tensor, state: Tensor) -> Tensor:
         """Take `inputs (time, B, in)` and the start `state (B, H)` to all states `(time, B, H)`."""
+        kernels = self.cell.kernels()
         states = []
-        for step in inputs.unbind(0):
-            state = self.cell(step, state)
+        for projected in self.cell.project(inputs).unbind(0):
+            state = self.cell(projected, state, kernels)
             states.append(state)
         return torch.stack(states)
 

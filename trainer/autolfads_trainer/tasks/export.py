@@ -182,7 +182,7 @@ def _examples(recording: Recording, data: Dataset, outputs: Arrays) -> TrialExam
 
 
 def _bin_seconds(path: Path) -> float | None:
-    """Return the width of a bin where the file says it: the attribute `bin_width_s`."""
+    """Return the width of a bin where the file says it: the attribute `bin_width_seconds`."""
     with opened(path) as file:
-        value = file.attrs.get("bin_width_s")
+        value = file.attrs.get("bin_width_seconds")
     return float(value) if value is not None else None

@@ -12,7 +12,7 @@ from typing import Any
 
 from autolfads_trainer.config import resolve
 from autolfads_trainer.data.hdf5 import fingerprint, read_recording
-from autolfads_trainer.data.problems import generate, write
+from autolfads_trainer.data.problems import describe, generate, write
 from autolfads_trainer.records import Outcome, Owner, Task
 from autolfads_trainer.store import RunFolder
 from autolfads_trainer.tasks.context import Context, Said
@@ -68,5 +68,6 @@ def _data(folder: RunFolder, task: Task, data: dict[str, Any]) -> tuple[str | No
     problem, seed = settings.pop("problem"), settings.pop("seed", 0)
     relative = f"{task.folder}/{problem}.h5"
     path = folder.path(relative)
-    write(path, generate(problem, seed, **settings), {"problem": problem, "seed": seed})
+    arrays = generate(problem, seed, **settings)
+    write(path, arrays, describe(problem, seed, **settings), force=True)
     return relative, path

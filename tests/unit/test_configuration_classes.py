@@ -1,0 +1,212 @@
+"""`_target_` names a class and never runs code: known, known but later, or unknown."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+from configuration_examples import SIZES, error, resolved
+
+from autolfads_trainer.config import resolve
+from autolfads_trainer.userinput import InputError
+
+LATER = "not supported yet: "
+
+
+def test_the_package_s_own_names_mean_the_same_thing() -> None:
+    own = """
+    model:
+      _target_: autolfads_trainer.model.lfads.LFADS
+      ic_prior: {_target_: autolfads_trainer.model.priors.MultivariateNormal, variance: 0.4}
+      reconstruction: [{_target_: autolfads_trainer.model.poisson.Poisson}]
+    datamodule: {_target_: autolfads_trainer.data.BasicDataModule}
+    """
+    assert resolved(own) == resolved("model: {ic_prior: {variance: 0.4}}")
+
+
+@pytest.mark.parametrize(
+    ("readout", "readin"),
+    [
+        ("[{_target_: lfads_torch.modules.readin_readout.FanInLinear}]", "torch.nn.Identity"),
+        (
+            "{_target_: torch.nn.ModuleList,"
+            " modules: [{_target_: lfads_torch.modules.readin_readout.FanInLinear}]}",
+            "torch.nn.Identity",
+        ),
+    ],
+)
+def test_a_list_and_a_module_list_are_the_same(readout: str, readin: str) -> None:
+    modules = f"{{_target_: torch.nn.ModuleList, modules: [{{_target_: {readin}}}]}}"
+    assert resolved(f"model: {{readout: {readout}, readin: {modules}}}") == resolved()
+
+
+def test_a_linear_read_in_takes_its_input_from_the_data_and_says_what_the_encoder_sees() -> None:
+    linear = "{_target_: lfads_torch.modules.readin_readout.FanInLinear, out_features: 7}"
+    result = resolved(f"model: {{readin: [{linear}]}}")
+    assert result.configuration["model"]["readin"][0]["in_features"] == 11
+    assert result.configuration["model"]["encod_data_dim"] == 11
+    assert result.notes == (
+        "model.readin: the encoder sees 7 channels; model.encod_data_dim stays the data's 11",
+    )
+
+
+def test_a_linear_read_in_needs_the_channels_that_the_data_have() -> None:
+    linear = "_target_: lfads_torch.modules.readin_readout.FanInLinear"
+    assert error(f"model: {{readin: [{{{linear}}}]}}") == (
+        "spec.config: model.readin.0.out_features: is missing;"
+        " expected a whole number of at least 1"
+    )
+    assert error(f"model: {{readin: [{{{linear}, in_features: 9, out_features: 7}}]}}") == (
+        "spec.config: model.readin.0.in_features: found 9; expected 11, encod_data_dim"
+    )
+
+
+READ = "lfads_torch.modules.readin_readout."
+RECONS = "lfads_torch.modules.recons."
+PRIORS = "lfads_torch.modules.priors."
+AUGMENTATIONS = "lfads_torch.modules.augmentations."
+
+
+@pytest.mark.parametrize(
+    ("key", "text", "name"),
+    [
+        *(
+            ("reconstruction.0", "reconstruction: [{_target_: %s}]", RECONS + name)
+            for name in ("PoissonBPS", "MSE", "Gaussian", "Gamma", "ZeroInflatedGamma")
+        ),
+        (
+            "reconstruction",
+            "reconstruction: {_target_: %s, datafile_pattern: x}",
+            RECONS + "MultisessionReconstruction",
+        ),
+        ("readin", "readin: {_target_: %s, datafile_pattern: x}", READ + "MultisessionReadin"),
+        ("readout", "readout: {_target_: %s, pcr_init: true}", READ + "MultisessionReadout"),
+        ("readin.0", "readin: [{_target_: %s}]", "torch.nn.Linear"),
+        ("readout.0", "readout: [{_target_: %s}]", "torch.nn.Identity"),
+        ("co_prior", "co_prior: {_target_: %s}", PRIORS + "Null"),
+        ("co_prior", "co_prior: {_target_: %s}", PRIORS + "MultivariateNormal"),
+        ("ic_prior", "ic_prior: {_target_: %s, df: 3}", PRIORS + "MultivariateStudentT"),
+        *(
+            (
+                "train_aug_stack.transforms.0",
+                "train_aug_stack: {transforms: [{_target_: %s}]}",
+                AUGMENTATIONS + name,
+            )
+            for name in (
+                "SpikeJitter",
+                "TemporalShift",
+                "SampleValidation",
+                "SelectiveBackpropThruTime",
+            )
+        ),
+    ],
+)
+def test_a_class_that_comes_later_is_said_to_come_later(key: str, text: str, name: str) -> None:
+    message = error(f"model: {{{text % name}}}")
+    assert message.startswith(f"spec.config: model.{key}._target_: {LATER}{name}; expected ")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (
+            "reconstruction: [{_target_: lfads_torch.modules.recons.Poison}]",
+            "model.reconstruction.0._target_: unknown class 'lfads_torch.modules.recons.Poison'"
+            " (did you mean 'lfads_torch.modules.recons.Poisson'?); expected a class of the"
+            " existing pipeline or of autolfads_trainer; one of one's own is allowed by"
+            " --allow-import lfads_torch.modules.recons",
+        ),
+        (
+            "ic_prior: {_target_: Poisson}",
+            "model.ic_prior._target_: unknown class 'Poisson' (did you mean"
+            " 'lfads_torch.modules.recons.Poisson'?); expected a class of the existing pipeline"
+            " or of autolfads_trainer",
+        ),
+        (
+            "_target_: os.system",
+            "model._target_: unknown class 'os.system'; expected a class of the existing pipeline"
+            " or of autolfads_trainer; one of one's own is allowed by --allow-import os",
+        ),
+        (
+            "ic_prior: {_target_: autolfads_trainer.model.priors.MultivariatNormal}",
+            "model.ic_prior._target_: unknown class"
+            " 'autolfads_trainer.model.priors.MultivariatNormal'"
+            " (did you mean 'autolfads_trainer.model.MultivariateNormal'?)",
+        ),
+        (
+            "ic_prior: {_target_: lfads_torch.modules.recons.Poisson}",
+            "model.ic_prior._target_: found lfads_torch.modules.recons.Poisson; expected a prior of"
+            " the initial condition: lfads_torch.modules.priors.MultivariateNormal",
+        ),
+        ("ic_prior: {_target_: 3}", "model.ic_prior._target_: found 3; expected the name of"),
+    ],
+)
+def test_an_unknown_class_names_the_nearest_and_the_way_to_allow_it(
+    text: str, message: str
+) -> None:
+    assert error(f"model: {{{text}}}").startswith(f"spec.config: {message}")
+
+
+def test_an_allowed_class_is_known_to_come_later_and_is_not_imported(tmp_path: Path) -> None:
+    (tmp_path / "side_effect_of_naming.py").write_text("raise SystemExit('imported')\n")
+    sys.path.insert(0, str(tmp_path))
+    try:
+        spec = {"config": {"model": {"ic_prior": {"_target_": "side_effect_of_naming.Prior"}}}}
+        with pytest.raises(InputError, match="unknown class 'side_effect_of_naming"):
+            resolve(spec, config_file=None, sizes=SIZES, allow_import=("side_effect",))
+        with pytest.raises(InputError, match=f"{LATER}side_effect_of_naming"):
+            resolve(spec, config_file=None, sizes=SIZES, allow_import=("side_effect_of_naming",))
+    finally:
+        sys.path.remove(str(tmp_path))
+    assert "side_effect_of_naming" not in sys.modules
+
+
+STACK = "model: {train_aug_stack: {%s}}"
+DROPOUT = "{_target_: lfads_torch.modules.augmentations.CoordinatedDropout, cd_rate: 0.2%s}"
+
+
+@pytest.mark.parametrize(
+    ("stack", "message"),
+    [
+        ("batch_order: [1], loss_order: [0]",
+         "batch_order.0: found 1; expected 0 to 0"),
+        ("loss_order: [-1]", "loss_order.0: found -1; expected 0 to 0"),
+        ("loss_order: [true]", "loss_order.0: found true; expected 0 to 0"),
+        ("transforms: [], batch_order: [0]",
+         "batch_order.0: found 0; expected no index: transforms is empty"),
+        ("loss_order: []", "loss_order: not supported yet: [] with a batch_order of [0]; expected"
+                           " both the same"),
+        ("loss_order: [0, 0]", "loss_order: not supported yet: [0, 0]; expected each index once"),
+        ("transforms: 3", "transforms: found 3; expected a list"),
+        (f"transforms: [{DROPOUT % ''}, {DROPOUT % ''}]",
+         "transforms: not supported yet: 2 augmentations; expected at most one"),
+        (f"transforms: [{DROPOUT % ', ic_enc_seq_len: 3'}]",
+         "transforms.0.ic_enc_seq_len: found 3; expected 0, model.ic_enc_seq_len"),
+        (f"transforms: [{DROPOUT % ', cd_pass_rate: 1'}]",
+         "transforms.0.cd_pass_rate: found 1; expected a number of at least 0 and below 1"),
+    ],
+)  # fmt: skip
+def test_augmentations_that_do_not_fit_their_orders(stack: str, message: str) -> None:
+    assert error(STACK % stack) == f"spec.config: model.train_aug_stack.{message}"
+
+
+def test_dropout_in_neither_order_is_off_and_noted() -> None:
+    result = resolved(STACK % "batch_order: [], loss_order: []")
+    assert result.configuration["model"]["train_aug_stack"]["transforms"] == []
+    assert result.notes[0].startswith("model.train_aug_stack: coordinated dropout is listed, but")
+
+
+def test_augmentations_of_validation_come_later() -> None:
+    text = f"model: {{infer_aug_stack: {{transforms: [{DROPOUT % ''}]}}}}"
+    assert error(text).startswith(f"spec.config: model.infer_aug_stack.transforms: {LATER}")
+
+
+def test_more_than_one_session_comes_later() -> None:
+    two = "model: {readin: [{_target_: torch.nn.Identity}, {_target_: torch.nn.Identity}]}"
+    assert error(two) == (f"spec.config: model.readin: {LATER}2 sessions; expected one read-in")
+
+
+def test_a_part_outside_a_list_is_told_to_be_in_one() -> None:
+    text = "model: {readin: {_target_: torch.nn.Identity}}"
+    assert error(text) == "spec.config: model.readin: found one read-in; expected a list of one"

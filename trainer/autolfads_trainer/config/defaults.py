@@ -1,0 +1,141 @@
+"""The configuration that holds where nobody says otherwise.
+
+The values are those of the existing pipeline's usual configuration (population 16, 1000 epochs,
+controller on, coordinated dropout). Sizes come from the data, and so does the batch size; names of
+further datasets (`batch_keys`, `attr_keys`) are the user's own, so none is the default.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from autolfads_trainer.config import classes
+
+
+@dataclass(frozen=True)
+class DataSizes:
+    """What the configuration needs to know of a data file."""
+
+    path: str
+    encod_dim: int  # held-in channels
+    encod_steps: int  # bins
+    recon_dim: int  # channels, held-in and held-out
+    recon_steps: int  # bins, with those to forecast
+    ext_input_dim: int  # channels of external input, 0 for none
+    train_trials: int
+    valid_trials: int
+    keys: frozenset[str]  # every dataset in the file
+
+
+# Keys of `model` that repeat a size of the data, with that size in words.
+MODEL_SIZES = {
+    "encod_data_dim": ("encod_dim", "channels of encod_data"),
+    "encod_seq_len": ("encod_steps", "time steps of encod_data"),
+    "recon_seq_len": ("recon_steps", "time steps of recon_data"),
+    "ext_input_dim": ("ext_input_dim", "channels of ext_input"),
+}
+
+MAX_DEFAULT_BATCH = 256
+
+
+def default_configuration(sizes: DataSizes) -> dict[str, Any]:
+    """Return the defaults for data of these sizes, in the shape of users' files."""
+    return {
+        "seed": None,
+        "model": _model(sizes),
+        "datamodule": {
+            "_target_": classes.DATAMODULE,
+            "batch_size": min(MAX_DEFAULT_BATCH, max(sizes.train_trials, 1)),
+        },
+        "pbt": {
+            "metric": "valid/recon_smth",
+            "resources_per_trial": {"cpu": 2, "gpu": 0.5},
+            "num_samples": 16,
+            "perturbation_interval": 25,  # epochs
+            "burn_in_period": 105,  # epochs
+            "patience": 4,  # generations
+            "min_improvement_ratio": 5e-4,
+            "hps": _search_space(),
+        },
+        "trainer": {"max_epochs": 1000, "gradient_clip_val": 200},
+        "posterior_sampling": {"num_samples": 50},
+    }
+
+
+def _model(sizes: DataSizes) -> dict[str, Any]:
+    return {
+        "_target_": classes.LFADS,
+        **{key: getattr(sizes, size) for key, (size, _) in MODEL_SIZES.items()},
+        "ic_enc_seq_len": 0,
+        "ic_enc_dim": 64,
+        "ci_enc_dim": 64,
+        "ci_lag": 1,
+        "con_dim": 64,
+        "co_dim": 4,
+        "ic_dim": 64,
+        "gen_dim": 200,
+        "fac_dim": 100,
+        "readin": [{"_target_": classes.IDENTITY}],
+        "readout": {
+            "_target_": classes.MODULE_LIST,
+            "modules": [{"_target_": classes.FAN_IN_LINEAR}],
+        },
+        "train_aug_stack": {
+            "_target_": classes.STACK,
+            "transforms": [
+                {"_target_": classes.COORDINATED_DROPOUT, "cd_rate": 0.3, "cd_pass_rate": 0.0}
+            ],
+            "batch_order": [0],
+            "loss_order": [0],
+        },
+        "infer_aug_stack": {"_target_": classes.STACK},
+        "reconstruction": [{"_target_": classes.POISSON}],
+        "variational": True,
+        "co_prior": {"_target_": classes.AUTOREGRESSIVE, "tau": 10.0, "nvar": 0.1},
+        "ic_prior": {"_target_": classes.NORMAL, "mean": 0.0, "variance": 0.1},
+        "ic_post_var_min": 1e-4,
+        "dropout_rate": 0.3,
+        "cell_clip": 5.0,
+        "loss_scale": 1e4,
+        "recon_reduce_mean": True,
+        "lr_init": 4e-3,
+        "lr_stop": 1e-5,
+        "lr_decay": 0.95,
+        "lr_patience": 6,
+        "lr_adam_beta1": 0.9,
+        "lr_adam_beta2": 0.999,
+        "lr_adam_epsilon": 1e-8,
+        "lr_scheduler": False,
+        "weight_decay": 0.0,
+        "l2_start_epoch": 0,
+        "l2_increase_epoch": 80,
+        "l2_ic_enc_scale": 0.0,
+        "l2_ci_enc_scale": 0.0,
+        "l2_gen_scale": 0.0,
+        "l2_con_scale": 0.0,
+        "kl_start_epoch": 0,
+        "kl_increase_epoch": 80,
+        "kl_ic_scale": 1e-7,
+        "kl_co_scale": 1e-7,
+    }
+
+
+def _search_space() -> dict[str, Any]:
+    wide = {"sample_fn": "loguniform", "explore_wt": 0.8, "enforce_limits": False}
+    tight = {"explore_wt": 0.3, "enforce_limits": True}
+    return {
+        "model.lr_init": {"min_samp": 1e-5, "max_samp": 5e-3, "init": 4e-3, **tight},
+        "model.dropout_rate": {"min_samp": 0.0, "max_samp": 0.6, "sample_fn": "uniform", **tight},
+        "model.train_aug_stack.transforms.0.cd_rate": {
+            "min_samp": 0.01,
+            "max_samp": 0.7,
+            "init": 0.5,
+            "sample_fn": "uniform",
+            **tight,
+        },
+        "model.kl_co_scale": {"min_samp": 1e-6, "max_samp": 1e-4, **wide},
+        "model.kl_ic_scale": {"min_samp": 1e-6, "max_samp": 1e-3, **wide},
+        "model.l2_gen_scale": {"min_samp": 1e-4, "max_samp": 1.0, **wide},
+        "model.l2_con_scale": {"min_samp": 1e-4, "max_samp": 1.0, **wide},
+    }

@@ -1,0 +1,151 @@
+"""Every used key of a configuration, its type and its range; one model per section.
+
+Classes (`_target_`) inside `model` are checked by `parts`, the search space by `search_space`.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, Field
+
+from autolfads_trainer.config.checks import (
+    SCALE,
+    AboveZero,
+    Bounds,
+    Choice,
+    NotNegative,
+    Number,
+    Positive,
+    Rate,
+    Scale,
+    Section,
+    Switch,
+    Words,
+    number,
+    whole,
+)
+
+MAX_SEED = 2**63 - 1  # the largest that JSON through Kubernetes and torch both carry
+
+Decay = Annotated[float, number(Bounds(0, 1, lowest_included=False, highest_included=False))]
+
+
+class ModelSection(Section):
+    """`model`, without the parts that name a class. Lengths in bins, ramps in epochs."""
+
+    encod_data_dim: Positive
+    encod_seq_len: Positive
+    recon_seq_len: Positive
+    ext_input_dim: NotNegative
+    ic_enc_seq_len: NotNegative
+    ic_enc_dim: Positive
+    ci_enc_dim: NotNegative
+    ci_lag: NotNegative
+    con_dim: NotNegative
+    co_dim: NotNegative
+    ic_dim: Positive
+    gen_dim: Positive
+    fac_dim: Positive
+    variational: Switch
+    ic_post_var_min: Scale
+    dropout_rate: Rate
+    cell_clip: AboveZero
+    loss_scale: AboveZero
+    recon_reduce_mean: Switch
+    lr_init: AboveZero
+    lr_stop: Scale
+    lr_decay: Decay
+    lr_patience: NotNegative
+    lr_adam_beta1: Rate
+    lr_adam_beta2: Rate
+    lr_adam_epsilon: Scale
+    lr_scheduler: Switch
+    weight_decay: Scale
+    l2_start_epoch: NotNegative
+    l2_increase_epoch: NotNegative
+    l2_ic_enc_scale: Scale
+    l2_ci_enc_scale: Scale
+    l2_gen_scale: Scale
+    l2_con_scale: Scale
+    kl_start_epoch: NotNegative
+    kl_increase_epoch: NotNegative
+    kl_ic_scale: Scale
+    kl_co_scale: Scale
+
+
+# Keys of `model` that hold classes, in the order in which they are told.
+MODEL_PARTS = (
+    "readin",
+    "readout",
+    "train_aug_stack",
+    "infer_aug_stack",
+    "reconstruction",
+    "co_prior",
+    "ic_prior",
+)
+
+_Names = Annotated[list[str], BeforeValidator(Words("a list of names of datasets"))]
+_Paths = Annotated[list[str], BeforeValidator(Words("a list of paths", or_one=True))]
+
+
+class DatamoduleSection(Section):
+    """`datamodule`."""
+
+    data_paths: _Paths = Field(default_factory=list)
+    datafile_pattern: _Paths = Field(default_factory=list)
+    batch_size: Positive  # trials
+    batch_keys: _Names = Field(default_factory=list)
+    attr_keys: _Names = Field(default_factory=list)
+    reshuffle_tv_seed: Annotated[int | None, whole(0, or_null=True)] = None
+    reshuffle_tv_ratio: Annotated[float | None, number(Bounds(0, 1), or_null=True)] = None
+    sv_rate: Annotated[float | None, number(Bounds(0, 1, highest_included=False), or_null=True)] = (
+        None
+    )
+    sv_seed: Annotated[int | None, whole(0, or_null=True)] = None
+    dm_ic_enc_seq_len: Annotated[int | None, whole(0, or_null=True)] = None
+
+
+class _Resources(Section):
+    """`pbt.resources_per_trial`: CPU cores, and the share of a GPU."""
+
+    cpu: Scale = 2.0
+    gpu: Scale = 0.5
+
+
+# Smaller is better for each; a score of which more is better would let the worse half teach.
+METRICS = ("valid/recon_smth", "valid/recon", "valid/loss")
+
+
+class PbtSection(Section):
+    """`pbt`. Intervals in epochs, patience in generations."""
+
+    metric: Annotated[str, BeforeValidator(Choice(METRICS))]
+    resources_per_trial: _Resources = _Resources()
+    num_samples: Positive
+    perturbation_interval: Positive
+    burn_in_period: NotNegative
+    patience: Positive
+    min_improvement_ratio: Scale
+    hps: Any = None
+
+
+class TrainerSection(Section):
+    """`trainer`, as far as it is used. A clip of 0 or null is none."""
+
+    max_epochs: Positive
+    gradient_clip_val: Annotated[float | None, number(SCALE, or_null=True)] = None
+
+
+class PosteriorSamplingSection(Section):
+    """`posterior_sampling`, as far as it is used."""
+
+    num_samples: Positive
+
+
+class SeedSection(Section):
+    """The top level's `seed`; null: one is drawn by whoever starts the run."""
+
+    seed: Annotated[
+        int | None, BeforeValidator(Number(Bounds(0, MAX_SEED), whole=True, or_null=True))
+    ] = None

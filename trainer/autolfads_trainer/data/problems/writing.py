@@ -1,0 +1,52 @@
+"""Writing an HDF5 file so that it is whole or absent."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import h5py
+from numpy.typing import NDArray
+
+from autolfads_trainer.store import write_with
+from autolfads_trainer.userinput import InputError
+
+
+def write(
+    path: Path,
+    arrays: Mapping[str, NDArray[Any]],
+    attributes: Mapping[str, str | int | float],
+    *,
+    force: bool = False,
+) -> None:
+    """Write `arrays` as the datasets and `attributes` as the file attributes of an HDF5 file.
+
+    The file gets its name once it is complete and on the disk, and the same input gives the same
+    bytes. Raises `InputError` as `check_target` does, and when the disk refuses.
+    """
+    check_target(path, force=force)
+
+    def fill(name: Path) -> None:
+        # Home folders are often on NFS, where HDF5's own locks fail.
+        with h5py.File(name, "x", locking=False) as file:
+            for key, array in arrays.items():
+                text = array.dtype.kind == "U"
+                file.create_dataset(key, data=array.astype(h5py.string_dtype()) if text else array)
+            file.attrs.update(attributes)
+
+    try:
+        write_with(path, fill)
+    except (OSError, RuntimeError) as error:  # h5py reports a full disk at close as RuntimeError
+        reason = getattr(error, "strerror", None) or str(error)
+        raise InputError(f"{path}: cannot be written: {reason}") from error
+
+
+def check_target(path: Path, *, force: bool) -> None:
+    """Raise `InputError` unless a file may be written to `path`: known before the work is done."""
+    if path.is_dir():
+        raise InputError(f"{path}: is a folder; expected the name of the HDF5 file to write")
+    if not path.parent.is_dir():
+        raise InputError(f"{path}: there is no folder {path.parent}; create it first")
+    if path.exists() and not force:
+        raise InputError(f"{path}: exists already; choose another name, or overwrite with --force")
