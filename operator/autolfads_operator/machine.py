@@ -32,7 +32,7 @@ def gpu_count() -> int:
 
 
 def usable_cores(cgroup: Path = Path("/sys/fs/cgroup")) -> int:
-    """Return the cores that this process may use: its affinity, and a container's limit (v1, v2)."""
+    """Return the cores this process may use: its affinity, and a container's limit (v1, v2)."""
     affinity = getattr(os, "sched_getaffinity", None)
     cores = len(affinity(0)) if affinity else os.cpu_count() or 1
     limit = _cgroup_limit(cgroup)

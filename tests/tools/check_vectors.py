@@ -67,7 +67,7 @@ def expectations(arrays: Arrays, path: Path) -> dict[str, Callable[[], torch.Ten
 
     known: dict[str, Callable[[], torch.Tensor]] = {
         "loss/recon_elementwise": lambda: nll,
-        "loss/recon": lambda: nll.mean(),
+        "loss/recon": nll.mean,
         "loss/kl_ic": lambda: model.ic_prior.kl(output.ic_mean, output.ic_std),
         "loss/l2": lambda: l2_penalty(model, scales),
         "loss/co_prior_log_prob": lambda: model.co_prior.log_prob(

@@ -1,4 +1,4 @@
-"""What is written in the run directory: one frozen model per kind of file, JSON with camelCase keys.
+"""What is written in the run directory: a frozen model for each kind of file, camelCase in JSON.
 
 A record that decides something (`Run`, `Order`, `Task`, `Outcome`, `End`) is written once and
 never changed; `Assignment` and `WorkerStatus` are replaced as things go on.
@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
-FORMAT = 1  # raised when a record changes so that an older program would misread it
+FORMAT: Literal[1] = 1  # raised when a record changes so that an older program would misread it
 
 Whole = Annotated[int, Field(ge=0)]
 Place = tuple[int, int]

@@ -317,7 +317,7 @@ def check_volume(root: Path) -> None:
     first = temporary(root / "trial")
     second = temporary(root / "trial")
     needs: tuple[tuple[str, Callable[[], object]], ...] = (
-        ("write and fsync", lambda: (first.write_bytes(b"1"), _sync_file(first))),
+        ("write and fsync", lambda: _write_and_sync(first)),
         ("hard link", lambda: os.link(first, second)),
         ("exclusive creation", lambda: _refuses_to_overwrite(first, second)),
         ("rename", lambda: first.replace(second)),
@@ -334,6 +334,11 @@ def check_volume(root: Path) -> None:
     finally:
         first.unlink(missing_ok=True)
         second.unlink(missing_ok=True)
+
+
+def _write_and_sync(path: Path) -> None:
+    path.write_bytes(b"trial")
+    _sync_file(path)
 
 
 def _refuses_to_overwrite(first: Path, second: Path) -> None:

@@ -15,6 +15,7 @@ from typing import Any
 import yaml
 
 MAX_BYTES = 1_000_000  # a configuration of 1 MB is a mistake or an attack
+MAX_VALUES = 100_000
 MAX_ALIASES = 100  # aliases multiply: a "YAML bomb" is a small file of many
 
 
@@ -68,7 +69,9 @@ class _Loader(yaml.SafeLoader):
 
 # SafeLoader's own float needs a dot and a signed exponent: `1e-5` would be a string.
 _Loader.yaml_implicit_resolvers = {
-    first: [(tag, regexp) for tag, regexp in resolvers if not tag.endswith((":float", ":timestamp"))]
+    first: [
+        (tag, regexp) for tag, regexp in resolvers if not tag.endswith((":float", ":timestamp"))
+    ]
     for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
 }
 _Loader.add_implicit_resolver(
@@ -121,7 +124,25 @@ def parse_yaml(text: str, source: str, what: str) -> dict[str, Any]:
     if not isinstance(document, dict):
         found = type(document).__name__
         raise InputError(f"{source}: holds a {found}; expected the {what}, a YAML mapping")
+    if not _is_bounded(document):
+        raise InputError(
+            f"{source}: holds more than {MAX_VALUES} values once its aliases (*name) are followed"
+        )
     return document
+
+
+def _is_bounded(document: object) -> bool:
+    """Return whether the document stays small when it is walked; one that holds itself does not."""
+    left = [document]
+    for _ in range(MAX_VALUES):
+        if not left:
+            return True
+        value = left.pop()
+        if isinstance(value, dict):
+            left.extend(value.values())
+        elif isinstance(value, list):
+            left.extend(value)
+    return False
 
 
 def shown(value: object) -> str:

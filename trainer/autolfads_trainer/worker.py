@@ -101,7 +101,7 @@ class Worker:
             raise
         except InputError as error:
             return Outcome(outcome="failed", reason=str(error), input_error=True)
-        except Exception as error:  # noqa: BLE001  (whatever it is, the controller must learn it)
+        except Exception as error:
             traceback.print_exc()
             return Outcome(outcome="failed", reason=f"{type(error).__name__}: {error}")
 

@@ -102,4 +102,3 @@ class Controller:
             if checkpoint not in self._removed:
                 self.folder.remove(checkpoint)
                 self._removed.add(checkpoint)
-

@@ -235,7 +235,9 @@ def _end_of_generation(
         for order in orders_of(ledger, generation + 1):
             yield GiveOrder(order)
         return
-    yield from _export(ledger, "all epochs done" if generation == last else "stopped improving", idle)
+    yield from _export(
+        ledger, "all epochs done" if generation == last else "stopped improving", idle
+    )
 
 
 # The results.
@@ -247,9 +249,7 @@ def _export(ledger: Ledger, why: str, idle: Sequence[str]) -> Iterator[Action]:
         return
     if last is not None and last.outcome is not None and last.outcome.outcome == "finished":
         yield Publish(last.task.folder)
-        yield Finish(
-            End(state="succeeded", reason=why, best=best.place, score=score_of(best))
-        )
+        yield Finish(End(state="succeeded", reason=why, best=best.place, score=score_of(best)))
         return
     recent = attempts[ledger.forgiven.get("export", 0) :]
     if used_up(recent):

@@ -19,7 +19,9 @@ def generation_scores(ledger: Ledger, generation: int) -> dict[int, float | None
 
 def scores_so_far(ledger: Ledger) -> dict[tuple[int, int], float | None]:
     """Return all scores by (generation, member), as the algorithm takes them."""
-    return {(generation, member): score_of(leg) for (member, generation), leg in ledger.legs.items()}
+    return {
+        (generation, member): score_of(leg) for (member, generation), leg in ledger.legs.items()
+    }
 
 
 def best_leg(ledger: Ledger) -> Leg:

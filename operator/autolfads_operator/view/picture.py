@@ -40,6 +40,7 @@ class Picture:
     seed: int | None
     metric: str | None
     members: tuple[MemberPicture, ...]
+    before: tuple[MemberPicture, ...]  # the same, at the end of the generation before
     best_member: int | None
     best_generation: int | None
     best_score: float | None
@@ -59,6 +60,7 @@ def picture_of(ledger: Ledger, statuses: Mapping[str, WorkerStatus]) -> Picture:
     run = ledger.run
     legs = ledger.legs_of(ledger.generation)
     members = tuple(_member(leg, statuses) for leg in legs)
+    before = tuple(_member(leg, {}) for leg in ledger.legs_of(ledger.generation - 1))
     best = None
     if any(leg.finished for leg in ledger.legs.values()):
         try:
@@ -90,6 +92,7 @@ def picture_of(ledger: Ledger, statuses: Mapping[str, WorkerStatus]) -> Picture:
         seed=run.seed if run else None,
         metric=run.pbt.metric if run else None,
         members=members,
+        before=before,
         best_member=best.order.member if best else None,
         best_generation=best.order.generation if best else None,
         best_score=score_of(best) if best else None,

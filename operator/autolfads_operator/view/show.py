@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
 from rich.console import Console, Group, RenderableType
@@ -57,17 +58,24 @@ class PlainView:
     def show(self, picture: Picture, seconds_left: float | None) -> None:
         """Print what is new."""
         left = f", at most {duration(seconds_left)} left" if seconds_left is not None else ""
+        if picture.state == "preparing":
+            self._say("preparing")
+        if picture.generation > 1:  # the last members to end had no picture of their own
+            self._say_scores(picture.generation - 1, picture.before)
         if picture.state == "training" and picture.generation:
             self._say(f"generation {picture.generation} of {picture.last_generation}", left)
-            for member in picture.members:
-                if member.state in ("finished", "lost"):
-                    score = f"score {member.score:.4f}" if member.score is not None else "lost"
-                    self._say(
-                        f"generation {picture.generation}: member {member.member} "
-                        f"at epoch {member.end_epoch}: {score}"
-                    )
-        elif picture.state in ("preparing", "exporting"):
-            self._say(picture.state)
+        self._say_scores(picture.generation, picture.members)
+        if picture.state == "exporting":
+            self._say("exporting")
+
+    def _say_scores(self, generation: int, members: Sequence[MemberPicture]) -> None:
+        for member in members:
+            if member.state in ("finished", "lost"):
+                score = f"score {member.score:.4f}" if member.score is not None else "lost"
+                self._say(
+                    f"generation {generation}: member {member.member} "
+                    f"at epoch {member.end_epoch}: {score}"
+                )
 
     def _say(self, line: str, besides: str = "") -> None:
         if line not in self.said:

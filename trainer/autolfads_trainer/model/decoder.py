@@ -84,12 +84,12 @@ class Decoder(nn.Module):
         cell = self.rnn.cell
         missing = sizes.recon_seq_len - ext_input.shape[0]
         ext_input = nn.functional.pad(ext_input, (0, 0, 0, 0, 0, missing))
-        ext_input = dropout(ext_input, noise and noise.ext_input, dropout_rate)
+        ext_input = dropout(ext_input, noise.ext_input if noise else None, dropout_rate)
 
         gen_init = self.ic_to_g0(initial_condition)
         gen_state = gen_init
         factors = cell.fac_linear(
-            dropout(gen_init, noise and noise.generator_start, dropout_rate)
+            dropout(gen_init, noise.generator_start if noise else None, dropout_rate)
         )
         con_state = self.con_h0.expand(gen_init.shape[0], -1)
 
@@ -98,11 +98,14 @@ class Decoder(nn.Module):
         history: list[tuple[Tensor, ...]] = []
         # unbind: autograd would add up a tensor of full size for every step that is indexed.
         steps = zip(controller_input.unbind(0), ext_input.unbind(0), strict=True)
-        for step, (encoded, gen_input) in enumerate(steps):
+        for step, (encoded, external) in enumerate(steps):
+            gen_input = external
             co_mean = co_std = gen_input[:, :0]
             if con_kernels is not None:
                 con_input = torch.cat([encoded, factors], dim=1)
-                con_input = dropout(con_input, noise and noise.controller[step], dropout_rate)
+                con_input = dropout(
+                    con_input, noise.controller[step] if noise else None, dropout_rate
+                )
                 con_state = cell.con_cell(cell.con_cell.project(con_input), con_state, con_kernels)
                 co_mean, co_logvar = cell.co_linear(con_state).chunk(2, dim=1)
                 co_std = torch.sqrt(torch.exp(co_logvar))
@@ -112,7 +115,7 @@ class Decoder(nn.Module):
                 gen_input = torch.cat([control, gen_input], dim=1)
             gen_state = cell.gen_cell(cell.gen_cell.project(gen_input), gen_state, gen_kernels)
             factors = cell.fac_linear(
-                dropout(gen_state, noise and noise.factors[step], dropout_rate)
+                dropout(gen_state, noise.factors[step] if noise else None, dropout_rate)
             )
             history.append((gen_state, con_state, co_mean, co_std, gen_input, factors))
         states = [torch.stack(part) for part in zip(*history, strict=True)]

@@ -37,7 +37,7 @@ class Encoder(nn.Module):
         the controller's input `(R, B, 2C)`. With S > 0 the first S steps are seen by the initial
         condition's encoder alone, and the other steps by the controller's alone.
         """
-        data = dropout(data, noise and noise.encoder, dropout_rate)
+        data = dropout(data, noise.encoder if noise else None, dropout_rate)
         split = self.sizes.ic_enc_seq_len
         mean, std = self._initial_condition(data[:split] if split else data, noise, dropout_rate)
         if not self.sizes.has_controller:
@@ -49,7 +49,7 @@ class Encoder(nn.Module):
     ) -> tuple[Tensor, Tensor]:
         forward, backward = self.ic_enc(data, self.ic_enc_h0)
         summary = torch.cat([forward[-1], backward[0]], dim=1)
-        summary = dropout(summary, noise and noise.initial_condition, dropout_rate)
+        summary = dropout(summary, noise.initial_condition if noise else None, dropout_rate)
         mean, logvar = self.ic_linear(summary).chunk(2, dim=1)
         return mean, torch.sqrt(torch.exp(logvar) + self.ic_post_var_min)
 

@@ -17,9 +17,7 @@ class MultivariateNormal(nn.Module):
     def __init__(self, mean: float, variance: float, shape: int) -> None:
         super().__init__()
         self.mean = nn.Parameter(torch.full((shape,), float(mean)))
-        self.logvar = nn.Parameter(
-            torch.full((shape,), math.log(variance)), requires_grad=False
-        )
+        self.logvar = nn.Parameter(torch.full((shape,), math.log(variance)), requires_grad=False)
 
     def kl(self, mean: Tensor, std: Tensor) -> Tensor:
         """Return KL(posterior ‖ prior) in nats, summed over dimensions, its mean over trials.
@@ -44,7 +42,7 @@ class AutoregressiveMultivariateNormal(nn.Module):
         self.lognvars = nn.Parameter(torch.full((shape,), math.log(nvar)))
 
     def log_prob(self, sample: Tensor) -> Tensor:
-        """Return log p of each trial `(B,)`, summed over time and dimensions; `sample (R, B, U)`."""
+        """Return log p `(B,)` of `sample (R, B, U)`, summed over time and dimensions."""
         alpha = torch.exp(-1 / torch.exp(self.logtaus))
         first_logvar = self.lognvars - torch.log1p(-(alpha**2))
         first = _log_normal(sample[:1], torch.zeros_like(alpha), first_logvar)

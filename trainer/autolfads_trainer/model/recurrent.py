@@ -48,7 +48,7 @@ class ClippedGRUCell(nn.Module):
 
         Taken once for a whole sequence: autograd would copy the full matrix for every slice.
         """
-        gates, candidate = self.weight_hh.split([2 * self.units, self.units])
+        gates, candidate = torch.split(self.weight_hh, [2 * self.units, self.units])
         return gates, candidate
 
     def forward(self, projected: Tensor, state: Tensor, kernels: tuple[Tensor, Tensor]) -> Tensor:

@@ -1,1 +1,1 @@
-"""What a finished run leaves: denoised rates, the fit log, the model, a report, and all in a zip."""
+"""What a finished run leaves: rates, fit log, model, report, and all of it in a zip."""

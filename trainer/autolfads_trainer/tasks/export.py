@@ -88,13 +88,17 @@ def _sample(context: Context, run: Run, model: LFADS, data: Dataset) -> dict[str
     outputs = {}
     for split in ("train", "valid"):
         doing = f"sampling the posteriors of the {split} trials"
+
+        def progress(share: float, doing: str = doing) -> None:
+            context.say(Said(f"{doing}: {share:.0%}"))
+
         outputs[split] = posterior_means(
             model,
             getattr(data, split),
             samples=samples,
             batch_size=int(run.configuration["datamodule"]["batch_size"]),
             seed=seed_of(run.seed, "export", split),
-            progress=lambda share, doing=doing: context.say(Said(f"{doing}: {share:.0%}")),
+            progress=progress,
         )
     return outputs
 

@@ -13,7 +13,7 @@ from typing import Any
 from autolfads_trainer.config import resolve
 from autolfads_trainer.data.hdf5 import fingerprint, read_recording
 from autolfads_trainer.data.problems import describe, generate, write
-from autolfads_trainer.records import Outcome, Owner, Task
+from autolfads_trainer.records import Outcome, Task
 from autolfads_trainer.store import RunFolder
 from autolfads_trainer.tasks.context import Context, Said
 from autolfads_trainer.userinput import InputError
@@ -37,7 +37,7 @@ def prepare(context: Context, task: Task) -> Outcome:
     )
     configuration = resolved.configuration
     if configuration["seed"] is None:
-        # Drawn here, so that it is in a record that is written once before anything follows from it.
+        # Drawn here: it is in a record, written once, before anything follows from it.
         configuration = {**configuration, "seed": secrets.randbelow(2**31)}
     return Outcome(
         outcome="finished",

@@ -212,16 +212,19 @@ class Member:
 
         scores = Scores(self.model.sizes, self.device)
         parts = validation_pass(
-            self.model, self.data.valid, self.valid_noise, self.hp, scores, self.batch_size
+            self.model,
+            self.data.valid,
+            self.valid_noise,
+            self.hp,
+            scores,
+            batch_size=self.batch_size,
         )
         row |= {f"valid/{name}": float(value) for name, value in parts.items()}
         row |= {f"valid/{name}": value for name, value in scores.read().items()}
 
         current, previous = row["valid/recon"], progress.smoothed
         progress.smoothed = (
-            current
-            if math.isnan(previous)
-            else SMOOTHING * previous + (1 - SMOOTHING) * current
+            current if math.isnan(previous) else SMOOTHING * previous + (1 - SMOOTHING) * current
         )
         row["valid/recon_smth"] = progress.smoothed
         row |= {f"hp/{name}": value for name, value in self.hp.plain.items()}
@@ -230,4 +233,3 @@ class Member:
         progress.rows.append(row)
         progress.epoch += 1
         progress.sums = {}
-

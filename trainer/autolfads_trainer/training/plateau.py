@@ -39,4 +39,3 @@ class Plateau:
     def restore(self, state: Mapping[str, Any]) -> None:
         """Take over what `state` returned."""
         self.best, self.waited = float(state["best"]), int(state["waited"])
-

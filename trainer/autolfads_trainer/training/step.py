@@ -28,9 +28,7 @@ def training_loss(
     )
     log_rates = output.output_params[..., 0]
     elementwise = poisson_nll(log_rates, batch.recon)
-    flowing = block_gradients(
-        elementwise, kept, draws.cd_pass, hp["cd_rate"], hp["cd_pass_rate"]
-    )
+    flowing = block_gradients(elementwise, kept, draws.cd_pass, hp["cd_rate"], hp["cd_pass_rate"])
     if scores is not None:
         scores.add(log_rates.detach(), batch.recon, batch.truth)
     return compute_loss(model, output, flowing, draws.noise.co_sample, hp)
@@ -57,7 +55,13 @@ def training_step(
 
 @torch.no_grad()
 def validation_pass(
-    model: LFADS, data: Split, noise: Tensor, hp: Hyperparameters, scores: Scores, batch_size: int
+    model: LFADS,
+    data: Split,
+    noise: Tensor,
+    hp: Hyperparameters,
+    scores: Scores,
+    *,
+    batch_size: int,
 ) -> dict[str, Tensor]:
     """Return the parts of the loss over all of `data`: posterior means, nothing dropped.
 

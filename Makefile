@@ -1,0 +1,56 @@
+# Every target does its own set-up in .venv, on any machine with Python >= 3.11.
+# `make demo` runs the main job; `make test` passes the tests.
+
+PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+PYTEST := $(BIN)/python -m pytest
+DEMO := runs/lorenz
+
+.PHONY: help demo test lint verify generate constraints bench soak clean
+
+help:  ## Show what there is to make
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+$(READY): pyproject.toml constraints.txt
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed; set PYTHON=/path/to/python3"; exit 1; }
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt uv
+	$(BIN)/uv pip install --quiet --python $(BIN)/python -c constraints.txt -e '.[all]' --group test --group lint
+	@touch $@
+
+demo: $(READY)  ## Run the main job: AutoLFADS on the Lorenz problem, from nothing to a zip
+	$(BIN)/autolfads run examples/lorenz/run.yaml --out $(DEMO)
+	@$(BIN)/python examples/lorenz/score.py $(DEMO)/results/autolfads.zip
+
+test: $(READY)  ## Pass all tests that need no cluster
+	$(PYTEST) --cov --cov-report=term:skip-covered --cov-report=json:.coverage.json
+	$(BIN)/python tests/tools/check_coverage.py .coverage.json
+
+lint: $(READY)  ## Style, types and layers
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+generate: $(READY)  ## Write everything that is generated
+	$(BIN)/python -m autolfads_operator.crd > crds/autolfadsruns.yaml
+	$(BIN)/python -m autolfads_operator.crd --docs > docs/manifest.md
+
+verify: $(READY)  ## See that everything generated is up to date
+	tests/tools/verify.sh $(BIN)
+
+constraints: $(READY)  ## Pin the newest versions that pyproject.toml allows
+	tests/tools/pin.sh $(BIN)
+
+bench: $(READY)  ## Measure the training step and the hand-over between generations
+	$(BIN)/python benchmarks/training_step.py
+	$(BIN)/python benchmarks/handover.py
+
+soak: $(READY)  ## The long runs: science at full size
+	$(PYTEST) tests/soak -p no:cacheprovider -o timeout=14400
+
+clean:  ## Remove what was made here, runs excepted
+	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage .coverage.json

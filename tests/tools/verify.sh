@@ -1,0 +1,14 @@
+#!/bin/sh
+# Compare what is generated with what would be generated now: verify.sh BIN
+set -eu
+bin=$1
+scratch=$(mktemp -d)
+trap 'rm -rf "$scratch"' EXIT
+"$bin/python" -m autolfads_operator.crd > "$scratch/crd"
+"$bin/python" -m autolfads_operator.crd --docs > "$scratch/docs"
+status=0
+for pair in crd:crds/autolfadsruns.yaml docs:docs/manifest.md; do
+    file=${pair#*:}
+    diff -u "$file" "$scratch/${pair%%:*}" || { echo "$file is out of date: run 'make generate'"; status=1; }
+done
+exit $status
