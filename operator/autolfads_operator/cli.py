@@ -28,8 +28,8 @@ from autolfads_operator.local_run import (
     alone,
     claim,
     forget,
+    leave_no_trace,
     owner_of,
-    remove_empty,
     run_here,
 )
 from autolfads_operator.machine import default_workers, worker_arguments
@@ -46,7 +46,14 @@ TRAINER_NEEDS = ("torch", "h5py")
 
 def missing_for_the_trainer() -> list[str]:
     """Return the packages of the trainer that are not installed."""
-    return [name for name in TRAINER_NEEDS if importlib.util.find_spec(name) is None]
+    return [name for name in TRAINER_NEEDS if not _can_be_found(name)]
+
+
+def _can_be_found(package: str) -> bool:
+    try:
+        return importlib.util.find_spec(package) is not None
+    except ImportError:
+        return False
 
 
 class Commands(click.Group):
@@ -157,7 +164,7 @@ def run(
                 ended = _run(console, folder, owner, settings)
         except InputError:
             forget(folder)
-            remove_empty(folder.root)
+            leave_no_trace(folder)
             raise
     _report_end(console, folder, ended)
 

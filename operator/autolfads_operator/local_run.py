@@ -6,7 +6,6 @@ import fcntl
 import hashlib
 import json
 import os
-import shutil
 import signal
 import time
 from collections.abc import Callable, Iterator
@@ -221,8 +220,9 @@ def _leave(pool: LocalPool, signals: list[int], *, patience: float, told: bool) 
     pool.kill()
 
 
-def remove_empty(root: Path) -> None:
-    """Remove the folder if the run left nothing in it."""
-    lock = root / LOCK
-    if root.is_dir() and all(name == lock for name in root.iterdir()):
-        shutil.rmtree(root, ignore_errors=True)
+def leave_no_trace(folder: RunFolder) -> None:
+    """Remove the lock from a folder that is no run's, and the folder if there is nothing else."""
+    if folder.owner() is None:
+        (folder.root / LOCK).unlink(missing_ok=True)
+        if not any(folder.root.iterdir()):
+            folder.root.rmdir()

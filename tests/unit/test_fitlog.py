@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import csv
+import io
 import math
 
 import numpy as np
@@ -47,7 +49,9 @@ def test_columns_come_in_a_fixed_order_and_unknown_ones_last():
     row = dict.fromkeys(names, 1.0)
     history = History("order", 0, (leg(0, 1, rows=(row,)),), (0, 1))
 
-    assert fitlog_text(history).splitlines()[0].split(",") == [
+    columns = fitlog_text(history).splitlines()[0].split(",")
+    assert len(set(columns)) == len(columns)
+    assert [name for name in columns if name in {"", "worker_id", *names}] == [
         "", "epoch", "worker_id", "train/loss", "train/recon", "train/wt_kl/ic", "valid/recon",
         "valid/recon_smth", "hp/lr_init", "hp/weight_decay", "aa", "train/recon/sess9",
         "train/recon/sess10", "zz/new",
@@ -59,7 +63,8 @@ def test_an_epoch_trained_twice_by_a_member_appears_once_as_the_later_generation
     again = leg(0, 2, (0, 1), rows=({"epoch": 1.0, "train/recon": 3.0},))
     history = History("twice", 0, (again, first), (0, 2))
 
-    assert fitlog_text(history).splitlines()[1:] == ["0,0,0,1.0", "1,1,0,3.0"]
+    rows = list(csv.DictReader(io.StringIO(fitlog_text(history))))
+    assert [(row["epoch"], row["train/recon"]) for row in rows] == [("0", "1.0"), ("1", "3.0")]
 
 
 def test_legs_in_any_order_give_the_same_fit_log():
@@ -103,10 +108,20 @@ def test_floats_of_the_fit_log_read_back_exactly(tmp_path):
     one = leg(0, 1, rows=({"epoch": 0.0, "train/recon": value},))
     write_fitlog(tmp_path / "fitlog.csv", History("exact", 0, (one,), (0, 1)))
 
-    header, line = (tmp_path / "fitlog.csv").read_text().splitlines()
+    with (tmp_path / "fitlog.csv").open(newline="") as file:
+        (row,) = csv.DictReader(file)
 
-    assert header == ",epoch,worker_id,train/recon"
-    assert float(line.split(",")[3]) == value
+    assert float(row["train/recon"]) == value
+
+
+def test_columns_without_a_value_are_there_for_scripts_that_name_them():
+    one = leg(0, 1, rows=({"epoch": 0.0, "train/recon": 1.0},))
+    text = fitlog_text(History("bare", 0, (one,), (0, 1)))
+
+    (row,) = csv.DictReader(io.StringIO(text))
+
+    for name in ("valid/r2", "valid/fp_bps", "train/co_bps", "valid/recon_smth", "hp/cd_rate"):
+        assert row[name] == ""
 
 
 def test_nan_is_written_as_missing():

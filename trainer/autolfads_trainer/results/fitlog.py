@@ -45,7 +45,12 @@ _HYPERPARAMETERS = (
 _KNOWN = (
     "epoch",
     "worker_id",
-    *(f"{split}/{metric}" for split in ("train", "valid") for metric in _METRICS),
+    *(
+        f"{split}/{metric}"
+        for split in ("train", "valid")
+        for metric in _METRICS
+        if (split, metric) != ("train", "recon_smth")  # validation alone is smoothed
+    ),
     *(f"hp/{name}" for name in _HYPERPARAMETERS),
 )
 _RANK = {name: rank for rank, name in enumerate(_KNOWN)}
@@ -107,7 +112,8 @@ def fitlog_text(history: History) -> str:
     for leg in history.ordered():
         for row in leg.rows:
             rows[leg.member, _epoch(row)] = row
-    columns = _columns({"epoch", "worker_id", *(name for row in rows.values() for name in row)})
+    # Scripts name columns, also those in which this run has nothing to say (no truth, no forecast).
+    columns = _columns({*_KNOWN, *(name for row in rows.values() for name in row)})
     lines = (
         [str(index), *(_field(row | {"worker_id": member}, name) for name in columns)]
         for index, ((member, _), row) in enumerate(sorted(rows.items(), key=lambda item: item[0]))

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import math
+import platform
 import shutil
 from collections.abc import Mapping
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +31,7 @@ from autolfads_trainer.training.checkpoint import save_file
 from autolfads_trainer.training.draws import seed_of
 
 EXAMPLE_TRIALS = 3
-VERSION = 1  # of summary.json
+FORMAT = 1  # of summary.json: raised when a key changes its meaning
 
 
 def export(context: Context, task: Task) -> Outcome:
@@ -151,7 +153,7 @@ def summarise(
         return {name: value if math.isfinite(value) else None for name, value in scores.items()}
 
     return {
-        "version": VERSION,
+        "format": FORMAT,
         "name": run.name,
         "seed": run.seed,
         "population": run.population,
@@ -166,6 +168,10 @@ def summarise(
         "hyperparameters": dict(best.hyperparameters),
         "exploits": sum(leg.copied for leg in history.legs),
         "seconds": round(seconds, 3),
+        "versions": {
+            **{name: version(name) for name in ("autolfads", "torch", "numpy")},
+            "python": platform.python_version(),
+        },
     }
 
 

@@ -25,7 +25,13 @@ _NUMBERS = (
     ("seconds", "time", "spent in training, all workers together"),
     ("seed", "seed", ""),
 )
-_ELSEWHERE = {"name", "version", "versions", "notes"}  # told in the title and among the notes
+_ELSEWHERE = {
+    "name",
+    "format",
+    "version",
+    "versions",
+    "notes",
+}  # told elsewhere
 
 
 def key_numbers(summary: Mapping[str, object], history: History) -> str:

@@ -1,0 +1,65 @@
+"""A turn costs the same however long the run has been going on: history is read once."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from breaking_folder import READS, CountingFolder
+from ledger_examples import Mini, without_syncing
+from played_pool import PlayedPool, controller_for, played, to_the_end
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _quick() -> Iterator[None]:
+    with without_syncing():
+        yield
+
+
+def test_turns_read_as_much_in_generation_60_as_in_generation_5(tmp_path: Path) -> None:
+    pool = PlayedPool(tmp_path, Mini(population=3, generations=61, burn_in=1, interval=1), 2)
+    folder = CountingFolder(tmp_path)
+    controller = controller_for(tmp_path, pool, folder)
+    calls: dict[int, Counter[str]] = {5: Counter(), 60: Counter()}
+    while not controller.turn():
+        generation = controller.ledger.generation
+        if generation in calls:
+            calls[generation] += Counter(folder.calls)
+        folder.calls.clear()
+        pool.step()
+    reads = {g: {name: n for name, n in c.items() if name in READS} for g, c in calls.items()}
+    assert reads[5] == reads[60]
+    assert set(reads[60]) == {"status", "outcome"}
+    # So does everything else, removals included.
+    assert calls[5] == calls[60]
+
+
+def test_an_idle_turn_reads_one_small_file_per_worker_and_writes_nothing(tmp_path: Path) -> None:
+    pool = PlayedPool(tmp_path, Mini(population=6), 3)
+    folder = CountingFolder(tmp_path)
+    controller = controller_for(tmp_path, pool, folder)
+    while len(controller.ledger.open_attempts()) < 3:
+        controller.turn()
+        pool.step()
+    controller.turn()
+    folder.calls.clear()
+    controller.turn()
+    assert folder.calls == ["status"] * 3
+
+
+def test_an_outcome_is_opened_only_once_its_worker_has_announced_it(tmp_path: Path) -> None:
+    pool = PlayedPool(tmp_path, Mini(), 2)
+    folder = CountingFolder(tmp_path)
+    to_the_end(controller_for(tmp_path, pool, folder), pool)
+    assert folder.calls.count("outcome") == len(pool.begun)
+    assert folder.calls.count("end") == folder.calls.count("run") == 1  # at the start
+
+
+def test_a_run_that_is_over_removes_nothing_more(tmp_path: Path) -> None:
+    played(tmp_path, Mini(population=2, generations=3))
+    before = sorted(tmp_path.rglob("*.ckpt"))
+    pool = PlayedPool(tmp_path, Mini(population=2, generations=3), 2)
+    assert controller_for(tmp_path, pool).turn()
+    assert sorted(tmp_path.rglob("*.ckpt")) == before

@@ -1,0 +1,153 @@
+"""The rates in the results: means over samples of the posteriors, for all trials in order."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+import torch
+from small_models import DIMS, VALID_TRIALS, small_data, small_model
+
+from autolfads_trainer.data.dataset import Split
+from autolfads_trainer.model.lfads import LFADS
+from autolfads_trainer.results.sampling import Arrays, posterior_means
+
+
+def sampled(model: LFADS, data: Split, **changes: int) -> Arrays:
+    settings = {"samples": 4, "batch_size": 3, "seed": 5} | changes
+    return posterior_means(model, data, **settings)  # type: ignore[arg-type]
+
+
+@pytest.fixture(scope="module")
+def model() -> LFADS:
+    return small_model(seed=1)
+
+
+@pytest.fixture(scope="module")
+def data() -> Split:
+    return small_data().valid
+
+
+def test_every_output_has_the_name_and_shape_that_users_read(model, data):
+    outputs = sampled(model, data)
+
+    trials, steps = VALID_TRIALS, DIMS["recon_seq_len"]
+    assert {name: values.shape for name, values in outputs.items()} == {
+        "output_params": (trials, steps, DIMS["recon_data_dim"]),
+        "factors": (trials, steps, DIMS["fac_dim"]),
+        "ic_mean": (trials, DIMS["ic_dim"]),
+        "ic_std": (trials, DIMS["ic_dim"]),
+        "co_means": (trials, steps, DIMS["co_dim"]),
+        "co_stds": (trials, steps, DIMS["co_dim"]),
+        "gen_states": (trials, steps, DIMS["gen_dim"]),
+        "gen_init": (trials, DIMS["gen_dim"]),
+        "gen_inputs": (trials, steps, DIMS["co_dim"]),
+        "con_states": (trials, steps, DIMS["con_dim"]),
+    }
+    assert all(values.dtype == np.float32 for values in outputs.values())
+    assert all(np.isfinite(values).all() for values in outputs.values())
+
+
+def test_what_is_not_sampled_is_that_of_the_plain_pass_trial_by_trial(model, data):
+    with torch.no_grad():
+        plain = model(data.encod)
+
+    for batch_size in (1, 3, VALID_TRIALS, 100):
+        outputs = sampled(model, data, batch_size=batch_size)
+        np.testing.assert_allclose(outputs["ic_mean"], plain.ic_mean, rtol=1e-5, atol=1e-6)
+        np.testing.assert_allclose(outputs["ic_std"], plain.ic_std, rtol=1e-5, atol=1e-6)
+
+
+def test_rates_are_means_of_rates_and_not_rates_of_means(model, data):
+    one = sampled(model, data, samples=1)
+    readout = model.readout[0]
+    with torch.no_grad():
+        log_rates = readout(torch.as_tensor(one["factors"]))
+    np.testing.assert_allclose(one["output_params"], log_rates.exp(), rtol=1e-4)
+
+    many = sampled(model, data, samples=30)
+    with torch.no_grad():
+        of_means = readout(torch.as_tensor(many["factors"])).exp().numpy()
+    # The exponential is convex: the mean of rates is above the rate of the mean, everywhere.
+    assert (many["output_params"] > of_means).all()
+
+
+def test_means_come_nearer_to_the_posterior_with_more_samples(model, data):
+    with torch.no_grad():
+        # The generator's start is linear in the initial condition, so its mean is known.
+        exact = model.decoder.ic_to_g0(torch.as_tensor(sampled(model, data)["ic_mean"])).numpy()
+
+    def error(samples: int) -> float:
+        found = sampled(model, data, samples=samples)["gen_init"]
+        return float(np.sqrt(((found - exact) ** 2).mean()))
+
+    assert error(1) > 0.1  # sampled at all
+    # 1 / √100 of the error of one sample, give or take.
+    assert error(100) == pytest.approx(error(1) / 10, rel=0.5)
+
+
+def test_the_mean_over_samples_is_that_of_the_samples(model, data):
+    """Six samples of one batch are the same numbers as one sample of six, drawn one by one."""
+    one_batch = {"batch_size": VALID_TRIALS}
+    means = [sampled(model, data, samples=count, **one_batch)["factors"] for count in range(1, 7)]
+
+    sums = [count * mean for count, mean in enumerate(means, start=1)]
+    samples = [sums[0], *(later - earlier for earlier, later in itertools.pairwise(sums))]
+    spread = np.std(samples, axis=0)
+
+    assert (spread > 1e-4).all()  # another sample each time
+    np.testing.assert_allclose(np.mean(samples, axis=0), means[-1], atol=1e-4)
+
+
+def test_the_same_arguments_give_the_same_numbers_and_another_seed_others(model, data):
+    first, again, other = (sampled(model, data, seed=seed) for seed in (5, 5, 6))
+
+    for name in first:
+        np.testing.assert_array_equal(first[name], again[name])
+    assert not np.array_equal(first["output_params"], other["output_params"])
+    assert not np.array_equal(first["co_means"], other["co_means"])
+
+
+def test_torchs_own_randomness_is_left_alone(model, data):
+    torch.manual_seed(3)
+    before = torch.get_rng_state()
+
+    first = sampled(model, data)
+
+    assert torch.equal(torch.get_rng_state(), before)
+    torch.manual_seed(4)
+    np.testing.assert_array_equal(sampled(model, data)["factors"], first["factors"])
+
+
+def test_a_model_without_controller_has_outputs_of_no_width(data):
+    outputs = sampled(small_model(ci_enc_dim=0, con_dim=0, co_dim=0), data)
+
+    assert outputs["co_means"].shape == (VALID_TRIALS, DIMS["recon_seq_len"], 0)
+    assert outputs["con_states"].shape[:2] == (VALID_TRIALS, DIMS["recon_seq_len"])
+    assert np.isfinite(outputs["output_params"]).all()
+
+
+def test_external_input_reaches_the_generator():
+    model, data = small_model(ext_input_dim=2), small_data(ext_input_dim=2).valid
+
+    inputs = sampled(model, data)["gen_inputs"][:, : DIMS["encod_seq_len"], -2:]
+
+    np.testing.assert_allclose(inputs, data.ext_input, rtol=1e-5)
+
+
+def test_the_model_is_left_as_it_was(model, data):
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+
+    sampled(model, data)
+
+    assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
+    assert all(parameter.grad is None for parameter in model.parameters())
+
+
+def test_progress_grows_to_all_of_it(model, data):
+    shares: list[float] = []
+
+    posterior_means(model, data, samples=2, batch_size=3, seed=0, progress=shares.append)
+
+    assert shares == [3 / 8, 6 / 8, 7 / 8, 1]

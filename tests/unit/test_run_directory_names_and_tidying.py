@@ -1,0 +1,235 @@
+"""Where things are in a run directory, that no record leads out of it, and what is removed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from run_directory_examples import order, run, task
+
+from autolfads_trainer.records import Assignment, End, Outcome, Owner, WorkerStatus
+from autolfads_trainer.store import RunFolder, StoreError
+
+OWNER = Owner(name="reach", spec={}, spec_hash="12")
+FINISHED = Outcome(outcome="finished", epoch=55, score=0.25)
+LEG = "members/003/gen-002"
+ATTEMPT = f"{LEG}/attempt-1"
+
+
+@pytest.fixture
+def folder(tmp_path) -> RunFolder:
+    return RunFolder(tmp_path / "run")
+
+
+def names_in(root: Path) -> set[str]:
+    return {str(path.relative_to(root)) for path in root.rglob("*") if path.is_file()}
+
+
+def tree(root: Path) -> dict[str, bytes]:
+    return {name: (root / name).read_bytes() for name in names_in(root)}
+
+
+def test_every_record_is_where_documents_and_other_programs_look_for_it(folder):
+    folder.claim(OWNER)
+    folder.freeze(run())
+    folder.give_order(order())
+    folder.give_task(task(ATTEMPT))
+    folder.settle(ATTEMPT, FINISHED)
+    folder.assign("w1", Assignment(task=ATTEMPT))
+    folder.report("w1", WorkerStatus(counter=1, doing="idle"))
+    folder.finish(End(state="succeeded", reason="all epochs are done"))
+
+    assert names_in(folder.root) == {
+        "owner.json",
+        "run.json",
+        "members/003/gen-002/order.json",
+        "members/003/gen-002/attempt-1/task.json",
+        "members/003/gen-002/attempt-1/outcome.json",
+        "workers/w1.json",
+        "workers/w1.status.json",
+        "end.json",
+    }
+
+
+def test_what_was_written_is_read_and_what_was_not_is_none(folder):
+    assert folder.owner() is None
+    assert folder.run() is None
+    assert folder.end() is None
+    assert folder.order(3, 2) is None
+    assert folder.task(ATTEMPT) is None
+    assert folder.outcome(ATTEMPT) is None
+    assert folder.assignment("w1") is None
+    assert folder.status("w1") is None
+
+    end = End(state="failed", reason="all scores are NaN or infinite")
+    status = WorkerStatus(counter=1, doing="idle")
+    assert folder.claim(OWNER) == folder.owner() == OWNER
+    assert folder.freeze(run()) == folder.run() == run()
+    assert folder.give_order(order()) == folder.order(3, 2) == order()
+    assert folder.order_at(f"{LEG}/order.json") == order()
+    assert folder.give_task(task(ATTEMPT)) == folder.task(ATTEMPT) == task(ATTEMPT)
+    assert folder.settle(ATTEMPT, FINISHED) == folder.outcome(ATTEMPT) == FINISHED
+    assert folder.finish(end) == folder.end() == end
+    folder.assign("w1", Assignment(task=ATTEMPT))
+    folder.report("w1", status)
+    assert folder.assignment("w1") == Assignment(task=ATTEMPT)
+    assert folder.status("w1") == status
+
+
+def test_what_decides_stays_and_what_workers_do_now_is_replaced(folder):
+    folder.claim(OWNER)
+    folder.freeze(run())
+    folder.give_order(order())
+    folder.give_task(task(ATTEMPT))
+    folder.settle(ATTEMPT, FINISHED)
+    end = folder.finish(End(state="succeeded", reason="all epochs are done"))
+    before = tree(folder.root)
+
+    assert folder.claim(OWNER.model_copy(update={"name": "other"})) == OWNER
+    assert folder.freeze(run(seed=12)) == run()
+    assert folder.give_order(order(epochs=1)) == order()
+    assert folder.give_task(task(ATTEMPT, worker="w2")) == task(ATTEMPT)
+    assert folder.settle(ATTEMPT, Outcome(outcome="abandoned")) == FINISHED
+    assert folder.finish(End(state="failed", reason="late")) == end
+    assert tree(folder.root) == before
+
+    for number in range(2):
+        folder.assign("w1", Assignment(task=str(number), leave=bool(number)))
+        folder.report("w1", WorkerStatus(counter=number, doing="idle"))
+    assert folder.assignment("w1") == Assignment(task="1", leave=True)
+    assert folder.status("w1") == WorkerStatus(counter=1, doing="idle")
+
+
+def test_listings_read_in_order_up_to_a_thousand():
+    names = [RunFolder.leg_folder(member, 7) for member in (0, 9, 10, 99, 100, 999)]
+    assert names == sorted(names)
+    assert names[1] == "members/009/gen-007"
+    assert RunFolder.leg_folder(1000, 1000) == "members/1000/gen-1000"
+
+
+def test_attempts_are_walked_in_order_up_to_the_first_that_is_missing(folder):
+    failed = Outcome(outcome="failed", reason="out of memory")
+    given = [task(RunFolder.attempt_folder(LEG, number), attempt=number) for number in (1, 2, 3, 5)]
+    for each in given:
+        folder.give_task(each)
+    folder.settle(given[0].folder, failed)
+    folder.settle(given[2].folder, FINISHED)
+
+    walked = list(folder.attempts(LEG))
+
+    assert walked == [(given[0], failed), (given[1], None), (given[2], FINISHED)]
+    assert list(folder.attempts("members/000/gen-001")) == []
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "",
+        "..",
+        "../other-run/run.json",
+        "members/../../other-run",
+        "members/003/..",
+        "/etc/passwd",
+        "//server/share",
+    ],
+)
+def test_no_record_leads_out_of_the_folder(folder, name):
+    outside = folder.root.parent / "other-run"
+    outside.mkdir()
+    (outside / "run.json").write_text("{}")
+    doings = (
+        folder.path,
+        folder.remove,
+        folder.publish,
+        folder.order_at,
+        folder.task,
+        folder.outcome,
+        lambda name: folder.settle(name, FINISHED),
+        lambda name: folder.give_task(task(name)),
+        lambda name: list(folder.attempts(name)) if name else folder.path(name),
+    )
+
+    for doing in doings:
+        with pytest.raises(StoreError) as caught:
+            doing(name)
+        assert str(caught.value).startswith(f"{folder.root}: a record names '")
+        assert str(caught.value).endswith("', outside of the folder")
+
+    assert tree(outside) == {"run.json": b"{}"}
+    assert not folder.root.exists()
+
+
+@pytest.mark.parametrize("name", ["members/003", "a", "..a/b..", "members/003/...", "~/x"])
+def test_names_within_the_folder_are_taken(folder, name):
+    assert folder.path(name) == folder.root / name
+
+
+def export_results(folder: RunFolder, attempt: str, content: str) -> None:
+    made = folder.root / attempt / "results"
+    made.mkdir(parents=True)
+    (made / "summary.json").write_text(content)
+
+
+def test_results_are_published_whole_by_one_renaming(folder):
+    export_results(folder, "export/attempt-1", "one")
+
+    folder.publish("export/attempt-1")
+
+    assert tree(folder.results) == {"summary.json": b"one"}
+    assert folder.results == folder.root / "results"
+    assert not (folder.root / "export" / "attempt-1" / "results").exists()
+
+
+def test_publishing_again_changes_nothing(folder):
+    export_results(folder, "export/attempt-1", "one")
+    folder.publish("export/attempt-1")
+    folder.publish("export/attempt-1")
+    export_results(folder, "export/attempt-2", "two")
+    folder.publish("export/attempt-2")
+
+    assert tree(folder.results) == {"summary.json": b"one"}
+    assert (folder.root / "export" / "attempt-2" / "results").is_dir()
+
+
+def test_results_that_were_never_made_cannot_be_published(folder):
+    folder.claim(OWNER)
+
+    with pytest.raises(StoreError) as caught:
+        folder.publish("export/attempt-1")
+
+    made = folder.root / "export" / "attempt-1" / "results"
+    assert str(caught.value) == f"{made}: there are no results to publish"
+    assert not folder.results.exists()
+
+
+def test_a_file_or_a_folder_is_removed_and_may_be_gone_already(folder):
+    folder.give_order(order())
+    folder.give_task(task(ATTEMPT))
+    kept = folder.give_order(order(member=4))
+    checkpoint = folder.root / ATTEMPT / "checkpoint.ckpt"
+    checkpoint.write_bytes(b"weights")
+
+    for _ in range(2):
+        folder.remove(f"{ATTEMPT}/checkpoint.ckpt")
+        assert folder.task(ATTEMPT) is not None
+        assert not checkpoint.exists()
+    for _ in range(2):
+        folder.remove(ATTEMPT)
+        assert not (folder.root / ATTEMPT).exists()
+    assert folder.order(3, 2) == order()
+    assert folder.order(4, 2) == kept
+
+
+def test_removing_a_link_leaves_what_it_points_to(folder, tmp_path):
+    other = tmp_path / "other-run"
+    other.mkdir()
+    (other / "run.json").write_text("{}")
+    folder.claim(OWNER)
+    (folder.root / "file").symlink_to(other / "run.json")
+    (folder.root / "folder").symlink_to(other)
+
+    folder.remove("file")
+    folder.remove("folder")
+
+    assert tree(other) == {"run.json": b"{}"}
+    assert not (folder.root / "file").is_symlink()

@@ -1,0 +1,82 @@
+"""A volume that cannot do what a run needs is refused with the reason, before anything starts."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from run_directory_examples import Disk, failing, listing
+
+from autolfads_trainer.store import StoreError, check_volume
+
+
+def refusal(root: Path) -> str:
+    with pytest.raises(StoreError) as caught:
+        check_volume(root)
+    message = str(caught.value)
+    prefix = f"{root}: this volume cannot do what a run needs: "
+    assert message.startswith(prefix)
+    return message.removeprefix(prefix)
+
+
+def test_a_local_disk_can_do_all_of_it_and_keeps_no_trace(tmp_path):
+    check_volume(tmp_path / "new" / "run")
+
+    assert listing(tmp_path / "new" / "run") == []
+    check_volume(tmp_path / "new" / "run")
+    assert listing(tmp_path / "new" / "run") == []
+
+
+def test_what_is_there_already_is_left_alone(tmp_path):
+    (tmp_path / "trial").write_text("a user's")
+
+    check_volume(tmp_path)
+
+    assert {name.name: name.read_text() for name in tmp_path.iterdir()} == {"trial": "a user's"}
+
+
+@pytest.mark.parametrize("number", [errno.EPERM, errno.ENOTSUP, errno.EROFS])
+@pytest.mark.parametrize(
+    ("call", "need"),
+    [
+        ("write", "write and fsync"),
+        ("fsync", "write and fsync"),
+        ("link", "hard link"),
+        ("replace", "rename"),
+        ("fsync folder", "fsync of a folder"),
+    ],
+)
+def test_what_the_volume_cannot_do_is_named(call, need, number, tmp_path, monkeypatch):
+    disk = Disk(monkeypatch)
+    check_volume(tmp_path)
+    turn = len(disk.calls) + disk.names.index(call)
+    disk.at[turn] = failing(number)
+
+    assert refusal(tmp_path) == f"{need} ({os.strerror(number)})"
+    assert listing(tmp_path) == []
+
+
+def test_a_second_link_that_fails_otherwise_than_because_the_name_exists_is_told(
+    tmp_path, monkeypatch
+):
+    disk = Disk(monkeypatch)
+    check_volume(tmp_path)
+    links = [turn for turn, name in enumerate(disk.names) if name == "link"]
+    disk.at[len(disk.names) + links[1]] = failing(errno.EIO)
+
+    assert refusal(tmp_path) == f"exclusive creation ({os.strerror(errno.EIO)})"
+
+
+def linking(as_the_volume_does: Callable[[Path, Path], object], monkeypatch) -> None:
+    monkeypatch.setattr(os, "link", as_the_volume_does)
+
+
+def test_a_volume_whose_links_replace_is_refused(tmp_path, monkeypatch):
+    linking(shutil.copyfile, monkeypatch)
+
+    assert refusal(tmp_path) == "exclusive creation (a second hard link replaced the first)"
+    assert listing(tmp_path) == []
