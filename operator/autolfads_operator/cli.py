@@ -28,11 +28,12 @@ from autolfads_operator.local_run import (
     alone,
     claim,
     forget,
+    is_at_work,
     leave_no_trace,
     owner_of,
     run_here,
 )
-from autolfads_operator.machine import default_workers, worker_arguments
+from autolfads_operator.machine import worker_arguments
 from autolfads_operator.manifest import fields_without_meaning_locally, read_manifest
 from autolfads_operator.view.picture import Picture, picture_of
 from autolfads_operator.view.show import render, view_for
@@ -151,7 +152,9 @@ def run(
     owner = owner_of(asked, manifest)
     folder = RunFolder((out or manifest.parent / "runs" / asked.metadata.name).resolve())
     settings = Settings(
-        workers=workers or min(asked.spec.workers.count, default_workers(device)),
+        most_workers=asked.spec.workers.count,
+        workers=workers,
+        device=device,
         worker_arguments=worker_arguments(threads, device, save_every, allow_import),
     )
     for field in fields_without_meaning_locally(asked):
@@ -223,11 +226,14 @@ def status(folder: Path, as_json: bool) -> None:
     ledger = read_ledger(run_folder, owner)
     lives = [attempt.task.worker for attempt in ledger.open_attempts()]
     picture = picture_of(ledger, read_statuses(run_folder, lives))
+    at_work = is_at_work(folder)
     console = Console()
     if as_json:
-        click.echo(json.dumps(picture.to_json(), indent=1))
+        click.echo(json.dumps({**picture.to_json(), "at_work": at_work}, indent=1))
         return
     console.print(render(picture, None))
+    if ledger.end is None and not at_work:
+        console.print("  nobody is at work on it here; 'autolfads run' with its manifest goes on")
     if picture.reason:
         console.print(f"  {picture.reason}", highlight=False, soft_wrap=True)
 
@@ -245,7 +251,9 @@ def validate(manifest: Path, allow_import: tuple[str, ...]) -> None:
         folder = RunFolder(Path(scratch) / "run")
         with alone(folder.root):
             owner = claim(folder, owner)
-            settings = Settings(1, worker_arguments(1, "cpu", 300.0, allow_import))
+            settings = Settings(
+                1, device="cpu", worker_arguments=worker_arguments(1, "cpu", 300.0, allow_import)
+            )
             run_here(folder, owner, settings, lambda *_: None, until_prepared=True)
         run = folder.run()
         assert run is not None  # noqa: S101  (it was prepared)
@@ -255,7 +263,8 @@ def validate(manifest: Path, allow_import: tuple[str, ...]) -> None:
         console.print(f"note: {note}", style="dim", highlight=False, soft_wrap=True)
     model = run.configuration["model"]
     console.print(
-        f"{manifest}: good. {run.population} members, at most {run.pbt.max_epochs} epochs each; "
+        f"{manifest}: good. {run.population} member{'s' * (run.population > 1)}, "
+        f"at most {run.pbt.max_epochs} epochs each; "
         f"{model['encod_data_dim']} channels seen for {model['encod_seq_len']} bins, "
         f"{model['readout']['modules'][0]['out_features']} predicted for "
         f"{model['recon_seq_len']} bins",

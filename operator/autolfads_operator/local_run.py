@@ -17,10 +17,11 @@ from typing import Any
 
 from autolfads_operator.api import AutoLFADSRun
 from autolfads_operator.controller.loop import Controller
+from autolfads_operator.machine import default_workers, gpus
 from autolfads_operator.pools.local import LocalPool
 from autolfads_operator.view.pace import Pace
 from autolfads_operator.view.picture import Picture, picture_of
-from autolfads_trainer.records import End, Owner
+from autolfads_trainer.records import End, Owner, Run
 from autolfads_trainer.store import RunFolder, check_volume
 from autolfads_trainer.userinput import InputError
 
@@ -36,8 +37,19 @@ class Interrupted(Exception):  # noqa: N818  (the user's wish, no error)
 class Settings:
     """How to run here."""
 
-    workers: int
+    most_workers: int
+    workers: int | None = None  # as told; None: as many as the machine carries, at most the above
+    device: str = "auto"
     worker_arguments: tuple[str, ...] = ()
+
+    def workers_for(self, run: Run | None) -> int:
+        """Return how many workers to run; before it is known how they share a GPU, one."""
+        if self.workers is not None:
+            return self.workers
+        if run is None:
+            return 1
+        share = float(run.configuration["pbt"]["resources_per_trial"]["gpu"])
+        return min(self.most_workers, run.population, default_workers(self.device, share))
 
 
 def owner_of(run: AutoLFADSRun, manifest: Path) -> Owner:
@@ -135,6 +147,22 @@ def _short(value: object) -> str:
 LOCK = ".controller.lock"
 
 
+def is_at_work(root: Path) -> bool:
+    """Return whether an `autolfads run` holds the folder now, on this machine."""
+    try:
+        handle = os.open(root / LOCK, os.O_RDWR)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    else:
+        return False
+    finally:
+        os.close(handle)
+
+
 @contextmanager
 def alone(root: Path) -> Iterator[None]:
     """Hold the folder against a second `autolfads run` on this machine."""
@@ -165,8 +193,14 @@ def run_here(
     Raises `InputError`, `RunStopped`, and `Interrupted` after workers have saved and left.
     A run whose input was refused before it began leaves nothing behind in the folder.
     """
-    pool = LocalPool(folder.root, settings.workers, settings.worker_arguments)
+    pool = LocalPool(
+        folder.root,
+        settings.workers_for(folder.run()),
+        settings.worker_arguments,
+        gpus=[] if settings.device == "cpu" else gpus(),
+    )
     controller = Controller(folder, owner, pool)
+    known = controller.ledger.run is not None
     pace = Pace()
     ended_well = False
     with _signals_noted() as signals:
@@ -174,8 +208,12 @@ def run_here(
             while not controller.turn():
                 if signals:
                     raise Interrupted
-                if until_prepared and controller.ledger.run is not None:
-                    break
+                if not known and controller.ledger.run is not None:
+                    known = True
+                    pool.most = settings.workers_for(controller.ledger.run)
+                    if until_prepared:
+                        pool.kill()  # there is nothing to save
+                        break
                 picture = picture_of(controller.ledger, controller.statuses)
                 show(picture, pace.seconds_left(time.monotonic(), picture))
                 time.sleep(TURN)

@@ -11,24 +11,40 @@ from pathlib import Path
 PER_GPU = 2
 
 
-def default_workers(device: str) -> int:
-    """Return two workers for each GPU, or one for each core that this process may use."""
+def default_workers(device: str, gpu_share: float = 0.5) -> int:
+    """Return how many workers to run: as many as share the GPUs, or one for each usable core.
+
+    `gpu_share` is the share of a GPU that one worker takes: two workers at 0.5.
+    """
     gpus = 0 if device == "cpu" else gpu_count()
-    return PER_GPU * gpus if gpus else usable_cores()
+    return per_gpu(gpu_share) * gpus if gpus else usable_cores()
+
+
+def per_gpu(gpu_share: float) -> int:
+    """Return how many workers share a GPU; a share of 0, which says nothing, means two."""
+    return max(1, int(1 / gpu_share)) if gpu_share > 0 else PER_GPU
 
 
 def gpu_count() -> int:
     """Return the number of NVIDIA GPUs that can be used, 0 where there is no driver."""
+    return len(gpus())
+
+
+def gpus() -> list[str]:
+    """Return the names by which CUDA_VISIBLE_DEVICES knows the GPUs that can be used."""
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
     if visible is not None:
-        return len([name for name in visible.split(",") if name.strip() not in ("", "-1")])
+        names = [name.strip() for name in visible.split(",")]
+        return [name for name in names if name not in ("", "-1")]
     program = shutil.which("nvidia-smi")
     if program is None:
-        return 0
+        return []
     answer = subprocess.run(  # noqa: S603
         [program, "--list-gpus"], capture_output=True, text=True, check=False, timeout=20
     )
-    return len(answer.stdout.splitlines()) if answer.returncode == 0 else 0
+    if answer.returncode != 0:
+        return []
+    return [str(index) for index, _ in enumerate(answer.stdout.splitlines())]
 
 
 def usable_cores(cgroup: Path = Path("/sys/fs/cgroup")) -> int:

@@ -90,14 +90,15 @@ def write_with(path: Path, writer: Callable[[Path], object]) -> None:
     partial = temporary(path)
     try:
         writer(partial)
-        _sync_file(partial)
+        sync_file(partial)
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
     sync_folder(path.parent)
 
 
-def _sync_file(path: Path) -> None:
+def sync_file(path: Path) -> None:
+    """Make the content of `path` durable."""
     handle = os.open(path, os.O_RDWR)
     try:
         os.fsync(handle)
@@ -118,7 +119,7 @@ def create_once(path: Path, record: R) -> R:
     partial = temporary(path)
     try:
         partial.write_bytes(_encode(record))
-        _sync_file(partial)
+        sync_file(partial)
         try:
             os.link(partial, path)
         except OSError as error:
@@ -338,7 +339,7 @@ def check_volume(root: Path) -> None:
 
 def _write_and_sync(path: Path) -> None:
     path.write_bytes(b"trial")
-    _sync_file(path)
+    sync_file(path)
 
 
 def _refuses_to_overwrite(first: Path, second: Path) -> None:

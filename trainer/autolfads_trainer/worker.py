@@ -129,7 +129,9 @@ class Worker:
             self._report(doing=self.status.doing)
 
     def _report(self, **changes: object) -> None:
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+        # In bytes on macOS, in KiB elsewhere.
+        unit = 1 if sys.platform == "darwin" else 1024
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
         self.status = self.status.model_copy(
             update={**changes, "counter": self.status.counter + 1, "peak_memory_bytes": peak}
         )

@@ -7,6 +7,7 @@ import secrets
 import signal
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +21,7 @@ class _Process:
     life: str
     popen: subprocess.Popen[bytes]
     log: Path
+    gpu: str | None = None
 
 
 class LocalPool:
@@ -29,10 +31,13 @@ class LocalPool:
     reaches the controller alone, which tells them), and a log in `workers/`.
     """
 
-    def __init__(self, root: Path, most: int, arguments: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self, root: Path, most: int, arguments: tuple[str, ...] = (), gpus: Sequence[str] = ()
+    ) -> None:
         self.root = root
         self.most = most
         self.arguments = arguments
+        self.gpus = list(gpus)  # as CUDA_VISIBLE_DEVICES names them; each worker sees one
         self.processes: list[_Process] = []
         self.bad_starts = 0
 
@@ -68,6 +73,8 @@ class LocalPool:
             *("-m", "autolfads_trainer.worker", "--run", str(self.root), "--life", life),
             *("--parent", str(os.getpid()), *self.arguments),
         ]
+        gpu = self._emptiest_gpu()
+        environment = os.environ if gpu is None else {**os.environ, "CUDA_VISIBLE_DEVICES": gpu}
         with log.open("wb") as output:
             popen = subprocess.Popen(  # noqa: S603  (our own program, no shell)
                 command,
@@ -75,8 +82,13 @@ class LocalPool:
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
+                env=environment,
             )
-        return _Process(life, popen, log)
+        return _Process(life, popen, log, gpu)
+
+    def _emptiest_gpu(self) -> str | None:
+        used = [process.gpu for process in self.processes]
+        return min(self.gpus, key=used.count) if self.gpus else None
 
     def tell_to_leave(self) -> None:
         """Tell all to save and leave."""

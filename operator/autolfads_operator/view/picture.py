@@ -82,6 +82,9 @@ def picture_of(ledger: Ledger, statuses: Mapping[str, WorkerStatus]) -> Picture:
             for member in members
         )
         done += waiting * start
+    in_all = run.population * run.pbt.max_epochs if run else 0
+    if ledger.end is not None and ledger.end.state == "succeeded":
+        done = float(in_all)  # it may have stopped improving before the last epoch
     return Picture(
         name=ledger.owner.name,
         state=_state(ledger),
@@ -97,7 +100,7 @@ def picture_of(ledger: Ledger, statuses: Mapping[str, WorkerStatus]) -> Picture:
         best_generation=best.order.generation if best else None,
         best_score=score_of(best) if best else None,
         epochs_done=done,
-        epochs_in_all=run.population * run.pbt.max_epochs if run else 0,
+        epochs_in_all=in_all,
         workers=len(statuses),
         reason=ledger.end.reason if ledger.end else None,
         notes=run.notes if run else (),

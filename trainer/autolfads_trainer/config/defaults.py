@@ -50,7 +50,7 @@ def default_configuration(sizes: DataSizes) -> dict[str, Any]:
         },
         "pbt": {
             "metric": "valid/recon_smth",
-            "resources_per_trial": {"cpu": 2, "gpu": 0.5},
+            "resources_per_trial": {"gpu": 0.5},
             "num_samples": 16,
             "perturbation_interval": 25,  # epochs
             "burn_in_period": 105,  # epochs

@@ -46,6 +46,9 @@ def used_keys(layers: Layers) -> tuple[dict[str, Any], list[str]]:
                 notes.append("ignored: " + ", ".join(f"{section}.{name}" for name in odd))
         elif section not in IGNORED:
             raise unknown_key(layers.where((section,)), section, _KNOWN)
+    resources = used.get("pbt", {}).get("resources_per_trial")
+    if isinstance(resources, dict) and "cpu" in resources:  # workers have the threads they are told
+        notes.append("ignored: pbt.resources_per_trial.cpu")
     return used, notes
 
 

@@ -25,7 +25,7 @@ from autolfads_trainer.results.output_file import write_output_file
 from autolfads_trainer.results.quality import quality_of
 from autolfads_trainer.results.report import TrialExamples, write_report
 from autolfads_trainer.results.sampling import Arrays, posterior_means
-from autolfads_trainer.store import StoreError, make_folder, sync_folder
+from autolfads_trainer.store import StoreError, make_folder, sync_file, sync_folder
 from autolfads_trainer.tasks.context import Context, Said
 from autolfads_trainer.training.checkpoint import save_file
 from autolfads_trainer.training.draws import seed_of
@@ -61,8 +61,9 @@ def export(context: Context, task: Task) -> Outcome:
     )
     seconds = sum(
         outcome.seconds or 0.0
-        for _, _, attempt in task.legs
-        if attempt and (outcome := context.folder.outcome(attempt))
+        for member, generation, _ in task.legs
+        for _, outcome in context.folder.attempts(context.folder.leg_folder(member, generation))
+        if outcome is not None
     )
     summary = summarise(run, history, quality, seconds)
     (folder / "summary.json").write_text(json.dumps(summary, indent=1) + "\n")
@@ -76,13 +77,18 @@ def export(context: Context, task: Task) -> Outcome:
     contents = [rates, *(folder / name for name in ("fitlog.csv", "model.ckpt"))]
     contents += [folder / "summary.json", folder / "report.html"]
     write_archive(folder / "autolfads.zip", contents)
+    for file in (*contents, folder / "autolfads.zip"):
+        sync_file(file)  # all of it is durable before `results` gets its name
     sync_folder(folder)
     return Outcome(outcome="finished", result=summary)
 
 
 def model_configuration(run: Run, model: LFADS) -> dict[str, Any]:
     """Return the resolved configuration with the model's own section: its hyperparameters."""
-    return {**run.configuration, "model": dict(model.configuration)}
+    datamodule = dict(run.configuration["datamodule"])
+    # Where the file lay on this machine says nothing on another.
+    datamodule["data_paths"] = [Path(path).name for path in datamodule["data_paths"]]
+    return {**run.configuration, "datamodule": datamodule, "model": dict(model.configuration)}
 
 
 def _sample(context: Context, run: Run, model: LFADS, data: Dataset) -> dict[str, Arrays]:

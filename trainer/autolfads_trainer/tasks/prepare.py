@@ -39,6 +39,9 @@ def prepare(context: Context, task: Task) -> Outcome:
     if configuration["seed"] is None:
         # Drawn here: it is in a record, written once, before anything follows from it.
         configuration = {**configuration, "seed": secrets.randbelow(2**31)}
+    if relative is not None:  # the run directory may be moved, and the data with it
+        datamodule = {**configuration["datamodule"], "data_paths": [relative]}
+        configuration = {**configuration, "datamodule": datamodule}
     return Outcome(
         outcome="finished",
         result={
