@@ -100,7 +100,7 @@ def claim(folder: RunFolder, owner: Owner) -> Owner:
         raise InputError(f"{root}: is a file; expected a folder for the run")
     found = folder.owner() if root.is_dir() else None
     if found is None:
-        if root.is_dir() and any(name.name != LOCK for name in root.iterdir()):
+        if root.is_dir() and not all(_is_left_over(name.name) for name in root.iterdir()):
             raise InputError(
                 f"{root}: holds files that are no run's; expected an empty or new folder (--out)"
             )
@@ -116,6 +116,11 @@ def claim(folder: RunFolder, owner: Owner) -> Owner:
             "manifest, or another folder (--out)"
         )
     return found
+
+
+def _is_left_over(name: str) -> bool:
+    """Return whether a name is of ours, from a command that was killed as it began."""
+    return name == LOCK or (name.startswith(".") and name.endswith(".tmp"))
 
 
 def _differences(found: Owner, wanted: Owner) -> Iterator[tuple[str, object, object]]:

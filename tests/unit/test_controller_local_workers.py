@@ -140,6 +140,33 @@ def test_only_bad_starts_in_a_row_count(
     assert pool.bad_starts == 0
 
 
+def visible_gpus(pool: LocalPool) -> list[str]:
+    """Return what each worker's CUDA_VISIBLE_DEVICES says, as the kernel knows it."""
+    found = []
+    for process in pool.processes:
+        words = Path(f"/proc/{process.popen.pid}/environ").read_bytes().split(b"\0")
+        found += [word.partition(b"=")[2] for word in words if word.startswith(b"CUDA_VIS")]
+    return [gpu.decode() for gpu in found]
+
+
+@pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="needs /proc")
+def test_workers_are_spread_over_the_gpus_and_a_new_one_takes_the_emptiest(
+    folder: RunFolder,
+) -> None:
+    pool = LocalPool(folder.root, most=3, gpus=["3", "GPU-8932f937"])
+    try:
+        pool.want(3)
+        until(lambda: shown_life(folder, pool))
+        assert visible_gpus(pool) == ["3", "GPU-8932f937", "3"]
+        pool.processes[1].popen.kill()
+        until(lambda: len(pool.lives()) == 2)
+        pool.want(3)
+        until(lambda: shown_life(folder, pool))
+        assert visible_gpus(pool) == ["3", "3", "GPU-8932f937"]
+    finally:
+        pool.kill()
+
+
 CONTROLLER = """
 import sys, time
 from pathlib import Path

@@ -96,6 +96,16 @@ def test_the_driver_is_asked_when_nothing_is_said_of_visibility(
     assert machine.default_workers("cpu") == machine.usable_cores()
 
 
+@pytest.mark.parametrize(
+    ("share", "workers"), [(0.5, 4), (1.0, 2), (0.25, 8), (0.3, 6), (2.0, 2), (0.0, 4)]
+)
+def test_as_many_workers_run_as_share_the_gpus(
+    monkeypatch: pytest.MonkeyPatch, share: float, workers: int
+) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1")
+    assert machine.default_workers("auto", share) == workers
+
+
 def test_a_driver_that_fails_offers_no_gpu(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     driver(tmp_path, monkeypatch, "echo NVIDIA-SMI has failed; exit 9")
     assert machine.gpu_count() == 0

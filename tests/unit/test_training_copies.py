@@ -148,7 +148,7 @@ def test_without_a_schedule_the_rate_stays_what_it_is(tmp_path: Path) -> None:
     assert float(winner.hp.lr) == pytest.approx(LR)
 
 
-def test_a_schedule_follows_the_smoothed_metric(tmp_path: Path) -> None:
+def test_a_schedule_follows_the_smoothed_metric() -> None:
     member = small_member(epochs=6, lr_init=0.1, **SCHEDULES["plateau"])
     assert member.train(never)
     best, rate = math.inf, 0.1
@@ -165,6 +165,16 @@ def test_a_schedule_follows_the_smoothed_metric(tmp_path: Path) -> None:
     assert float(member.hp.lr) == pytest.approx(rate)
     # What is tuned is the rate that the schedule starts from.
     assert {row["hp/lr_init"] for row in member.progress.rows} == {0.1}
+
+
+def test_a_schedule_does_not_look_at_the_metric_s_ups_and_downs() -> None:
+    """A memory far above what is measured falls in every epoch, whatever that epoch brings."""
+    member = small_member(epochs=6, lr_init=0.1, **SCHEDULES["plateau"])
+    member.progress.smoothed = 1e4
+    assert member.train(never)
+    measured = [row["valid/recon"] for row in member.progress.rows]
+    assert measured != sorted(measured, reverse=True)
+    assert float(member.hp.lr) == pytest.approx(0.1)
 
 
 def test_epochs_and_ramps_go_on_for_a_copy(tmp_path: Path) -> None:

@@ -161,6 +161,25 @@ def test_attempts_and_reasons_for_the_start_are_told(tmp_path: Path) -> None:
     assert "tied with" in picture(controller).members[0].why
 
 
+def test_the_scores_of_the_generation_before_are_there(tmp_path: Path) -> None:
+    pool = PlayedPool(tmp_path, Mini(), 2, lambda member, g, _: member + g / 4)
+    controller = controller_for(tmp_path, pool)
+    assert picture(controller).before == ()
+    until_generation(controller, pool, 3)
+    before = picture(controller).before
+    assert [(m.member, m.state, m.score) for m in before] == [
+        (member, "finished", member + 0.5) for member in range(4)
+    ]
+
+
+def test_a_run_that_stopped_improving_is_wholly_done(tmp_path: Path) -> None:
+    mini = Mini(generations=30, patience=1)
+    pool = PlayedPool(tmp_path, mini, 2)
+    controller = controller_for(tmp_path, pool)
+    assert to_the_end(controller, pool).reason == "stopped improving"
+    assert picture(controller).epochs_done == picture(controller).epochs_in_all == 4 * mini.epochs
+
+
 def test_how_a_run_failed_is_told(tmp_path: Path) -> None:
     pool = PlayedPool(tmp_path, Mini(), 4, lambda *_: Fails("ValueError: no"))
     controller = controller_for(tmp_path, pool)

@@ -8,6 +8,7 @@ and a reader opens no name before another file has announced it.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import json
 import os
@@ -19,6 +20,7 @@ from pathlib import Path, PurePosixPath
 from typing import TypeVar
 
 from pydantic import ValidationError
+from pydantic_core import PydanticSerializationError
 
 from autolfads_trainer.records import (
     FORMAT,
@@ -93,7 +95,7 @@ def write_with(path: Path, writer: Callable[[Path], object]) -> None:
         sync_file(partial)
         partial.replace(path)
     finally:
-        partial.unlink(missing_ok=True)
+        _forget(partial)
     sync_folder(path.parent)
 
 
@@ -121,19 +123,41 @@ def create_once(path: Path, record: R) -> R:
         partial.write_bytes(_encode(record))
         sync_file(partial)
         try:
-            os.link(partial, path)
+            retried(lambda: _link(partial, path))
         except OSError as error:
-            # The name may exist all the same: made by another, or by this very call.
-            if not path.exists():
-                raise StoreError(f"{path}: cannot be created: {error.strerror}") from error
+            raise StoreError(f"{path}: cannot be created: {error.strerror}") from error
     finally:
-        partial.unlink(missing_ok=True)
-    sync_folder(path.parent)
+        _forget(partial)
+    retried(lambda: sync_folder(path.parent))
     return read(path, type(record))
 
 
+def _link(partial: Path, path: Path) -> None:
+    try:
+        os.link(partial, path)
+    except FileExistsError:
+        pass
+    except OSError:
+        # The name may exist all the same: made by another, or by this very call.
+        if not path.exists():
+            raise
+
+
+def _forget(partial: Path) -> None:
+    """Remove a temporary file. What went wrong before is to be told, not that this fails too."""
+    with contextlib.suppress(OSError):
+        partial.unlink()
+
+
 def _encode(record: Record) -> bytes:
-    return record.model_dump_json(by_alias=True, indent=1).encode() + b"\n"
+    kind = type(record).__name__
+    try:
+        content = record.model_dump_json(by_alias=True, indent=1).encode() + b"\n"
+    except PydanticSerializationError as error:  # text that is not Unicode, such as a file's name
+        raise StoreError(f"{kind}: cannot be written: {error}") from None
+    if len(content) > MAX_JSON_BYTES:  # nobody could read it
+        raise StoreError(f"{kind}: would have more than {MAX_JSON_BYTES} bytes")
+    return content
 
 
 def read(path: Path, kind: type[R]) -> R:
@@ -184,7 +208,7 @@ class RunFolder:
     def path(self, relative: str) -> Path:
         """Return the path of a name that a record gives. Raises `StoreError` if it leads out."""
         name = PurePosixPath(relative)
-        if not relative or name.is_absolute() or ".." in name.parts:
+        if not name.parts or name.is_absolute() or ".." in name.parts or "\0" in relative:
             raise StoreError(f"{self.root}: a record names '{relative}', outside of the folder")
         return self.root / name
 
@@ -287,7 +311,7 @@ class RunFolder:
             partial.write_bytes(_encode(status))
             partial.replace(path)
         finally:
-            partial.unlink(missing_ok=True)
+            _forget(partial)
 
     def status(self, life: str) -> WorkerStatus | None:
         """Read what a worker does; None until it has written it."""
@@ -306,7 +330,7 @@ class RunFolder:
     def remove(self, relative: str) -> None:
         """Remove a file or a folder below the run directory; it may be gone already."""
         path = self.path(relative)
-        if path.is_dir():
+        if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path, ignore_errors=True)
         else:
             path.unlink(missing_ok=True)
@@ -314,14 +338,14 @@ class RunFolder:
 
 def check_volume(root: Path) -> None:
     """Try in `root` what the run directory needs. Raises `StoreError` naming what is missing."""
-    make_folder(root)
     first = temporary(root / "trial")
     second = temporary(root / "trial")
     needs: tuple[tuple[str, Callable[[], object]], ...] = (
+        ("create a folder", lambda: make_folder(root)),
         ("write and fsync", lambda: _write_and_sync(first)),
         ("hard link", lambda: os.link(first, second)),
         ("exclusive creation", lambda: _refuses_to_overwrite(first, second)),
-        ("rename", lambda: first.replace(second)),
+        ("rename", lambda: _replaces(first, second)),
         ("fsync of a folder", lambda: sync_folder(root)),
     )
     try:
@@ -333,13 +357,22 @@ def check_volume(root: Path) -> None:
                     f"{root}: this volume cannot do what a run needs: {need} ({error.strerror})"
                 ) from None
     finally:
-        first.unlink(missing_ok=True)
-        second.unlink(missing_ok=True)
+        _forget(first)
+        _forget(second)
 
 
 def _write_and_sync(path: Path) -> None:
     path.write_bytes(b"trial")
     sync_file(path)
+
+
+def _replaces(first: Path, second: Path) -> None:
+    # Not as they are: renaming one link of a file to another is defined to do nothing at all.
+    second.unlink()
+    second.write_bytes(b"another")
+    first.replace(second)
+    if first.exists() or second.read_bytes() != b"trial":
+        raise OSError(errno.ENOTSUP, "the renamed file did not replace the other")
 
 
 def _refuses_to_overwrite(first: Path, second: Path) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import difflib
 import math
 import re
-from collections.abc import Hashable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +52,9 @@ class _Loader(yaml.SafeLoader):
                 raise yaml.YAMLError(f"more than {MAX_ALIASES} aliases (*name)")
         return super().compose_node(parent, index)
 
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+    def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
+        # Looked at here, since later a merge (<<) may have been laid into the mapping itself.
+        node = super().compose_mapping_node(anchor)
         seen: set[str] = set()
         for key_node, _ in node.value:
             if not isinstance(key_node, yaml.ScalarNode):
@@ -64,7 +66,12 @@ class _Loader(yaml.SafeLoader):
                     line = key_node.start_mark.line + 1
                     raise yaml.YAMLError(f"line {line}: the key '{key_node.value}' is given twice")
                 seen.add(key_node.value)
-        return super().construct_mapping(node, deep=deep)
+        return node
+
+    def flatten_mapping(self, node: yaml.MappingNode) -> None:
+        super().flatten_mapping(node)
+        if len(node.value) > MAX_VALUES:
+            raise yaml.YAMLError(f"more than {MAX_VALUES} keys once merges (<<) are followed")
 
 
 # SafeLoader's own float needs a dot and a signed exponent: `1e-5` would be a string.
@@ -111,14 +118,12 @@ def read_yaml(path: Path, what: str) -> dict[str, Any]:
 
 def parse_yaml(text: str, source: str, what: str) -> dict[str, Any]:
     """Read one YAML mapping from `text`; `source` names it in errors. Raises `InputError`."""
-    loader = _Loader(text)
     try:
-        document = loader.get_single_data()
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        document = _Loader(text).get_single_data()
+    except (yaml.YAMLError, ValueError, LookupError, AttributeError, RecursionError) as error:
+        # PyYAML itself stumbles over `!!bool maybe`, `!!int ''`, `!!timestamp x`.
         reason = " ".join(str(error).split()) or "nested too deeply"
         raise InputError(f"{source}: is not valid YAML: {reason}") from None
-    finally:
-        loader.dispose()
     if document is None:
         raise InputError(f"{source}: is empty; expected the {what}, a YAML mapping")
     if not isinstance(document, dict):
@@ -140,7 +145,7 @@ def _is_bounded(document: object) -> bool:
         value = left.pop()
         if isinstance(value, dict):
             left.extend(value.values())
-        elif isinstance(value, list):
+        elif isinstance(value, list | tuple):  # `!!pairs` makes tuples
             left.extend(value)
     return False
 

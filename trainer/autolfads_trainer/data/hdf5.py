@@ -24,6 +24,9 @@ from autolfads_trainer.userinput import InputError, nearest
 
 SPLITS = ("train", "valid")
 REQUIRED = tuple(f"{split}_{part}_data" for split in SPLITS for part in ("encod", "recon"))
+EXT_INPUT = tuple(f"{split}_ext_input" for split in SPLITS)
+# What h5py raises for a file that is damaged, or refers to something that is not there.
+_BROKEN = (OSError, RuntimeError, KeyError, ValueError, TypeError)
 
 Floats = NDArray[np.float32]
 
@@ -68,13 +71,17 @@ class Recording:
 @contextmanager
 def opened(path: Path) -> Iterator[h5py.File]:
     """Open an HDF5 file for reading, without locks: shared volumes often have none."""
-    if not path.exists():
-        raise InputError(f"{path}: no such data file")
-    if path.is_dir():
-        raise InputError(f"{path}: is a folder; expected one HDF5 file")
+    try:
+        path.open("rb").close()
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such data file") from None
+    except IsADirectoryError:
+        raise InputError(f"{path}: is a folder; expected one HDF5 file") from None
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror}") from None
     try:
         file = h5py.File(path, "r", locking=False)
-    except OSError as error:
+    except _BROKEN as error:
         if not h5py.is_hdf5(path):
             raise InputError(f"{path}: is not an HDF5 file") from None
         raise InputError(f"{path}: is a broken HDF5 file: {error}") from None
@@ -91,7 +98,7 @@ def fingerprint(path: Path) -> str:
 def read_recording(path: Path) -> Recording:
     """Read and check one file. Raises `InputError` naming file, dataset and trial."""
     with opened(path) as file:
-        keys = frozenset(file.keys())
+        keys = _names(file, path)
         for name in REQUIRED:
             if name not in keys:
                 found = ", ".join(sorted(keys)) or "nothing"
@@ -101,6 +108,9 @@ def read_recording(path: Path) -> Recording:
         arrays = {name: _counts(file, name, path) for name in REQUIRED}
         _check_shapes(arrays, path)
         train, valid = (_split(file, split, arrays, path) for split in SPLITS)
+    for name, other in (EXT_INPUT, EXT_INPUT[::-1]):
+        if name in keys and other not in keys:
+            raise InputError(f"{path}: has '{name}' but no '{other}'; expected both or neither")
     if train.ext_input.shape[1:] != valid.ext_input.shape[1:]:
         raise InputError(
             f"{path}: train_ext_input has {_shape(train.ext_input)}; "
@@ -110,23 +120,34 @@ def read_recording(path: Path) -> Recording:
     return Recording(path, train, valid, keys, notes)
 
 
+def _names(file: h5py.File, path: Path) -> frozenset[str]:
+    try:
+        return frozenset(str(name) for name in file)
+    except _BROKEN as error:
+        raise InputError(f"{path}: is a broken HDF5 file: {error}") from None
+
+
 def _dataset(file: h5py.File, name: str, path: Path) -> Floats:
-    dataset = file[name]
-    if not isinstance(dataset, h5py.Dataset):
+    try:
+        dataset = file[name]
+        is_one = isinstance(dataset, h5py.Dataset)
+        dtype, shape = (dataset.dtype, dataset.shape) if is_one else (None, None)
+    except _BROKEN as error:  # a link that leads nowhere, too
+        raise InputError(f"{path}: '{name}' cannot be read: {error}") from None
+    if dtype is None:
         raise InputError(f"{path}: '{name}' is a group; expected a dataset of numbers")
-    if dataset.dtype.kind not in "biuf":
-        raise InputError(f"{path}: '{name}' holds {dataset.dtype}; expected numbers")
-    if dataset.ndim != 3:
-        raise InputError(
-            f"{path}: '{name}' has {dataset.ndim} axes, {tuple(dataset.shape)}; "
-            "expected 3: (trials, time, channels)"
-        )
-    for axis, size in zip(("trials", "time steps", "channels"), dataset.shape, strict=True):
+    if dtype.kind not in "biuf":
+        raise InputError(f"{path}: '{name}' holds {dtype}; expected numbers")
+    if shape is None or len(shape) != 3:
+        found = "holds nothing" if shape is None else f"has {len(shape)} axes, {tuple(shape)}"
+        raise InputError(f"{path}: '{name}' {found}; expected 3: (trials, time, channels)")
+    for axis, size in zip(("trials", "time steps", "channels"), shape, strict=True):
         if size == 0 and not name.endswith("_ext_input"):
             raise InputError(f"{path}: '{name}' has 0 {axis}; expected at least 1")
     try:
-        return np.asarray(dataset[()], dtype=np.float32)
-    except OSError as error:
+        with np.errstate(over="ignore"):  # becomes infinite, and is refused with its place
+            return np.asarray(dataset[()], dtype=np.float32)
+    except (*_BROKEN, MemoryError) as error:
         raise InputError(f"{path}: '{name}' cannot be read: {error}") from None
 
 
@@ -209,7 +230,10 @@ def _conversion_factor(file: h5py.File, truth: str, path: Path) -> float:
             f"{path}: has '{truth}' but no 'conversion_factor'; expected the number that the truth "
             "is divided by to give spikes per bin"
         )
-    value: Any = np.asarray(file["conversion_factor"][()])
+    try:
+        value: Any = np.asarray(file["conversion_factor"][()])
+    except _BROKEN as error:
+        raise InputError(f"{path}: 'conversion_factor' cannot be read: {error}") from None
     number = float(value.ravel()[0]) if value.dtype.kind in "biuf" and value.size == 1 else np.nan
     if not (np.isfinite(number) and number > 0):
         raise InputError(f"{path}: 'conversion_factor' is {value!r}; expected one number above 0")

@@ -16,6 +16,7 @@ from autolfads_trainer.model.linear import FanInLinear
 from autolfads_trainer.model.noise import Noise
 from autolfads_trainer.model.priors import AutoregressiveMultivariateNormal, MultivariateNormal
 from autolfads_trainer.model.sizes import Sizes
+from autolfads_trainer.userinput import InputError
 
 
 @dataclass(frozen=True)
@@ -117,8 +118,12 @@ class LFADS(nn.Module):
         from autolfads_trainer.training.checkpoint import load_file  # noqa: PLC0415 (a cycle)
 
         content = load_file(Path(path))
-        model = cls(cast("Mapping[str, Any]", content["configuration"]["model"]))
-        model.load_state_dict(content["state_dict"])
+        try:
+            model = cls(cast("Mapping[str, Any]", content["configuration"]["model"]))
+            model.load_state_dict(content["state_dict"])
+        except (LookupError, TypeError, ValueError, AttributeError, RuntimeError) as error:
+            reason = " ".join(f"{type(error).__name__}: {error}".split())[:300]
+            raise InputError(f"{path}: holds no model that fits its weights: {reason}") from error
         return model.to(device).eval()
 
 
