@@ -5,10 +5,13 @@ from __future__ import annotations
 import pickle
 import zipfile
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
 import torch
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 from small_models import configuration, same, small_model
 
 from autolfads_trainer import LFADS
@@ -80,6 +83,10 @@ def empty_file(path: Path) -> None:
     path.touch()
 
 
+def text_file(path: Path) -> None:
+    path.write_text("epoch,loss\n0,1.5\n")
+
+
 def other_zip(path: Path) -> None:
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("fitlog.csv", "epoch")
@@ -99,6 +106,15 @@ def bare_weights(path: Path) -> None:
     torch.save(small_model().state_dict(), path)
 
 
+def no_model(path: Path) -> None:
+    save_file(path, {"state_dict": small_model().state_dict()})
+
+
+def other_weights(path: Path) -> None:
+    weights = small_model(gen_dim=9).state_dict()
+    save_file(path, {"configuration": configuration(), "state_dict": weights})
+
+
 def later_format(path: Path) -> None:
     torch.save({"format": FORMAT + 1}, path)
 
@@ -109,10 +125,13 @@ def later_format(path: Path) -> None:
         (no_file, "no such checkpoint"),
         (folder, "is not a checkpoint that can be read safely"),
         (empty_file, "is not a checkpoint that can be read safely"),
+        (text_file, "is not a checkpoint that can be read safely"),
         (other_zip, "is not a checkpoint that can be read safely"),
         (cut_short, "is not a checkpoint that can be read safely"),
         (bare_tensor, "expected a checkpoint of format 1; found 'Tensor'"),
         (bare_weights, "expected a checkpoint of format 1; found None"),
+        (no_model, "holds no model that fits its weights"),
+        (other_weights, "holds no model that fits its weights"),
         (later_format, "expected a checkpoint of format 1; found 2"),
     ],
 )
@@ -123,6 +142,18 @@ def test_another_file_is_refused_by_name(tmp_path: Path, write: Any, message: st
         LFADS.load_from_checkpoint(path)
     assert str(caught.value).startswith(f"{path}: {message}")
     assert "\n" not in str(caught.value)
+
+
+@settings(max_examples=60, deadline=None)
+@given(content=st.binary(max_size=60))
+@example(content=b"R")  # of a pickle that takes from an empty stack
+@example(content=b"epoch")
+def test_any_bytes_are_refused_by_name(content: bytes) -> None:
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "model.ckpt"
+        path.write_bytes(content)
+        with pytest.raises(InputError, match=r"model\.ckpt: "):
+            load_file(path)
 
 
 def test_a_write_that_fails_leaves_the_earlier_file(tmp_path: Path) -> None:

@@ -35,7 +35,7 @@ def tensor(value: float) -> torch.Tensor:
     return torch.tensor(value, dtype=torch.float64)
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=6, deadline=None)
 @given(
     steps=st.lists(
         st.tuples(st.floats(1e-5, 1.0), st.floats(0, 0.5), st.sampled_from([0.0, 1e-6, 1.0, 1e4])),

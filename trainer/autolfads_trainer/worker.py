@@ -85,7 +85,7 @@ class Worker:
 
     def _do(self, folder: str) -> None:
         task = self.folder.task(folder)
-        if task is None or task.worker != self.life or self.folder.outcome(folder) is not None:
+        if task is None or task.worker != self.life:
             raise TaskGone(folder)  # another life has it, or had it
         self._report(doing=f"starting to {task.kind}", task=folder, ended=None)
         outcome = self._attempt(task)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 from autolfads_operator.controller.actions import (
     Action,
@@ -19,18 +20,27 @@ from autolfads_trainer.records import Assignment
 from autolfads_trainer.store import RunFolder
 
 
+SIDE_BY_SIDE = 8
+
+
 def act(folder: RunFolder, ledger: Ledger, actions: Sequence[Action]) -> None:
     """Do the `actions` in order. Raises `RunStopped` for `Stop`."""
+    orders = [action.order for action in actions if isinstance(action, GiveOrder)]
+    if orders:
+        # Side by side: on a disk that syncs slowly, one after another would be the hand-over.
+        with ThreadPoolExecutor(SIDE_BY_SIDE) as threads:
+            for given in threads.map(folder.give_order, orders):
+                ledger.add_order(given)
     for action in actions:
         match action:
             case Freeze(run):
                 ledger.run = folder.freeze(run)
-            case GiveOrder(order):
-                ledger.add_order(folder.give_order(order))
+            case GiveOrder():
+                pass
             case GiveTask(task):
-                given = folder.give_task(task)
-                ledger.add_task(given)
-                if given == task:  # another controller's task goes to the worker that it names
+                counts = folder.give_task(task)
+                ledger.add_task(counts)
+                if counts == task:  # another controller's task goes to the worker that it names
                     folder.assign(task.worker, Assignment(task=task.folder))
             case Publish(attempt):
                 folder.publish(attempt)

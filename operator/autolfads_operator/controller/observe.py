@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from autolfads_operator.controller.ledger import Attempt, Ledger
-from autolfads_trainer.records import Outcome, WorkerStatus
+from autolfads_trainer.records import Assignment, Outcome, WorkerStatus
 from autolfads_trainer.store import RunFolder
 
 
@@ -51,4 +51,6 @@ def abandon(folder: RunFolder, attempt: Attempt, reason: str) -> Outcome:
         ),
     )
     attempt.outcome = outcome
+    # Should it still live, it finds its task gone, and leaves.
+    folder.assign(task.worker, Assignment(task=None))
     return outcome

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class TaskGone(Exception):  # noqa: N818  (no error: the worker was given up, and leaves)
-    """The attempt has an outcome that this worker did not write."""
+    """The attempt was given to nobody or to another: it has an outcome already."""
 
 
 @dataclass(frozen=True)

@@ -99,5 +99,7 @@ class _Attempt:
         self.saved = (self.member.progress.epoch, self.member.drawer.step)
 
     def _check_still_ours(self) -> None:
-        if self.context.folder.outcome(self.task.folder) is not None:
+        # Its own assignment is a name that is always there: volumes remember missing ones.
+        assignment = self.context.folder.assignment(self.task.worker)
+        if assignment is not None and assignment.task != self.task.folder:
             raise TaskGone(self.task.folder)

@@ -1,0 +1,63 @@
+"""Two controllers on one folder: whoever is first decides, and both go by it."""
+
+from __future__ import annotations
+
+import random
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from ledger_examples import OWNER, Mini, claimed, history, without_syncing
+from played_pool import PlayedPool, controller_for, played
+from random_runs import Fate, Trouble, fates, minis, seeds
+
+from autolfads_operator.controller.act import act
+from autolfads_operator.controller.actions import GiveTask
+from autolfads_operator.controller.ledger import Ledger
+from autolfads_trainer.records import Assignment, Task, WorkerStatus
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _quick() -> Iterator[None]:
+    with without_syncing():
+        yield
+
+
+@settings(deadline=None, max_examples=8)
+@given(mini=minis(), fate=fates, most=st.integers(1, 4), luck=seeds)
+def test_two_controllers_that_keep_in_step_make_one_history(
+    mini: Mini, fate: Fate, most: int, luck: int
+) -> None:
+    chance = random.Random(luck)
+    with tempfile.TemporaryDirectory() as calm, tempfile.TemporaryDirectory() as rough:
+        played(Path(calm), mini, fate)
+        pool = PlayedPool(Path(rough), mini, most, Trouble(fate, luck), luck=chance)
+        two = [controller_for(Path(rough), pool) for _ in range(2)]
+        for _ in range(5000):
+            chance.shuffle(two)
+            over = [controller.turn() for controller in two]
+            if all(over):
+                break
+            pool.step()
+        assert two[0].ledger.end == two[1].ledger.end is not None
+        assert history(Path(rough)) == history(Path(calm))
+
+
+def test_another_controllers_task_stays_with_the_worker_that_it_names(tmp_path: Path) -> None:
+    folder = claimed(tmp_path)
+    for life in ("theirs", "ours"):
+        folder.assign(life, Assignment())
+        folder.report(life, WorkerStatus(counter=0, doing="idle"))
+    there, ours = (
+        Task(kind="prepare", folder="prepare/attempt-1", worker=life, attempt=1)
+        for life in ("theirs", "ours")
+    )
+    folder.give_task(there)
+    ledger = Ledger(OWNER)
+    act(folder, ledger, [GiveTask(ours)])
+    assert [attempt.task for attempt in ledger.prepare] == [there]
+    assert folder.task("prepare/attempt-1") == there
+    assert folder.assignment("ours") == Assignment()
