@@ -34,9 +34,7 @@ def test_renaming_is_really_tried(tmp_path, monkeypatch):
     # Between two links of one file a rename does nothing, on every volume.
     seen = []
     real = Path.replace
-    monkeypatch.setattr(
-        Path, "replace", lambda a, b: (seen.append(a.samefile(b)), real(a, b))[1]
-    )
+    monkeypatch.setattr(Path, "replace", lambda a, b: (seen.append(a.samefile(b)), real(a, b))[1])
     check_volume(tmp_path)
     assert seen == [False]
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from small_models import NO_CONTROLLER, never, small_data, small_member
+from small_models import NO_CONTROLLER, never, same, small_data, small_member
 from torch.nn.functional import poisson_nll_loss
 
 from autolfads_trainer.training.member import Member
@@ -154,3 +155,13 @@ def test_training_lowers_the_loss_also_on_trials_never_trained_on() -> None:
     rows = trained(epochs=6, lr_init=5e-2, dropout_rate=0.0).progress.rows
     assert rows[-1]["valid/recon"] < rows[0]["valid/recon"] - 0.05
     assert rows[-1]["train/recon"] < rows[0]["train/recon"] - 0.05
+
+
+def test_a_member_that_blew_up_is_not_trained_on_after_a_resume(tmp_path: Path) -> None:
+    lost = small_member(epochs=50, lr_init=1e3)
+    assert lost.train(never)
+    lost.save(tmp_path / "checkpoint.ckpt")
+    again = small_member(epochs=50, lr_init=1e3)
+    again.resume(tmp_path / "checkpoint.ckpt")
+    assert again.train(never)
+    assert same(again.progress.rows, lost.progress.rows)

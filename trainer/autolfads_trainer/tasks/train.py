@@ -37,7 +37,7 @@ def train(context: Context, task: Task) -> Outcome:
     attempt = _Attempt(context, task, member)
     at_end = member.train(attempt.after_step)
     attempt.save()
-    score = member.score if at_end and math.isfinite(member.score) else None
+    score = member.score if at_end and not member.lost else None
     progress = member.progress
     reason = None
     if at_end and score is None:

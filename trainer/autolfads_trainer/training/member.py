@@ -166,7 +166,7 @@ class Member:
         Returns whether the leg is at its end: all its epochs, or a metric that is not finite
         (then further epochs could not mend it).
         """
-        while self.progress.epoch < self.leg.end_epoch:
+        while self.progress.epoch < self.leg.end_epoch and not self.lost:
             if self.drawer.step == 0 and not self.progress.sums:
                 self.scores = Scores(self.model.sizes, self.device)
             self.hp.start_epoch(self.progress.epoch)
@@ -187,9 +187,8 @@ class Member:
                 if not last and after_step(self):
                     return False
             self._end_epoch()
-            if not math.isfinite(self.score):
-                return True
-            if self.progress.epoch < self.leg.end_epoch and after_step(self):
+            at_end = self.lost or self.progress.epoch == self.leg.end_epoch
+            if not at_end and after_step(self):
                 return False
         return True
 
@@ -198,6 +197,12 @@ class Member:
         """The newest value of the metric; NaN before the first epoch's end."""
         rows = self.progress.rows
         return rows[-1][self.metric] if rows else math.nan
+
+    @property
+    def lost(self) -> bool:
+        """Whether the last epoch left no finite metric: no further epoch could mend that."""
+        ended = bool(self.progress.rows)
+        return ended and not (math.isfinite(self.score) and math.isfinite(self.progress.smoothed))
 
     @property
     def position(self) -> float:
