@@ -24,7 +24,8 @@ spec:
   pbt: {{burnInEpochs: 1, generationEpochs: 1, maxEpochs: {generations}, patience: 1000}}
   export: {{posteriorSamples: 1}}
   config:
-    model: {{gen_dim: 8, fac_dim: 4, ic_enc_dim: 4, ci_enc_dim: 4, con_dim: 4, co_dim: 1, ic_dim: 4}}
+    model:
+      {{gen_dim: 8, fac_dim: 4, ic_enc_dim: 4, ci_enc_dim: 4, con_dim: 4, co_dim: 1, ic_dim: 4}}
     datamodule: {{batch_size: 16}}
 """
 

@@ -41,7 +41,7 @@ def sizes() -> DataSizes:
 
 
 def measure(device: torch.device, repeats: int) -> list[float]:
-    """Return the seconds of each of `repeats` full steps, drawing included, after two to warm up."""
+    """Return the seconds of `repeats` full steps, drawing included, after two to warm up."""
     model_settings = resolve({}, config_file=None, sizes=sizes()).configuration["model"]
     model = LFADS(model_settings).to(device)
     hp = Hyperparameters(model_settings, device)

@@ -11,7 +11,6 @@ import zipfile
 from pathlib import Path
 
 import h5py
-import numpy as np
 
 
 def pooled_r2(archive: Path) -> float:

@@ -19,7 +19,6 @@ from autolfads_operator.errors import RunStopped
 from autolfads_trainer.records import Assignment
 from autolfads_trainer.store import RunFolder
 
-
 SIDE_BY_SIDE = 8
 
 
