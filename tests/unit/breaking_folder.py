@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,35 +18,33 @@ class Killed(BaseException):
 
 
 class CountingFolder(RunFolder):
-    """Notes every read and write that a controller asks for."""
+    """Notes every read and write that a controller asks for, from whichever thread."""
 
     def __init__(self, root: Path) -> None:
         super().__init__(root)
         self.calls: list[str] = []
+        self.writes = 0
+        self._one_by_one = threading.RLock()
         for name in (*READS, *WRITES):
             setattr(self, name, self._noted(name, getattr(self, name)))
 
     def _noted(self, name: str, call: Callable[..., Any]) -> Callable[..., Any]:
         def noted(*arguments: Any) -> Any:
-            self.calls.append(name)
-            result = call(*arguments)
-            self.after(name)
+            with self._one_by_one:
+                self.before()
+                self.calls.append(name)
+                self.writes += name in WRITES
+                result = call(*arguments)
+                self.after(name)
             return result
 
         return noted
 
+    def before(self) -> None:
+        """Called before each of them."""
+
     def after(self, name: str) -> None:
-        """Called after each of them."""
-
-    @property
-    def reads(self) -> int:
-        """Return the number of reads so far."""
-        return sum(name in READS for name in self.calls)
-
-    @property
-    def writes(self) -> int:
-        """Return the number of writes so far."""
-        return sum(name in WRITES for name in self.calls)
+        """Called after each of them, when it has been counted."""
 
 
 class BreakingFolder(CountingFolder):
@@ -54,8 +53,15 @@ class BreakingFolder(CountingFolder):
     def __init__(self, root: Path, at: int) -> None:
         super().__init__(root)
         self.at = at
+        self.dead = False
+
+    def before(self) -> None:
+        """Let no other thread do anything once one has died."""
+        if self.dead:
+            raise Killed
 
     def after(self, name: str) -> None:
         """Die after the write."""
         if name in WRITES and self.writes == self.at:
-            raise Killed(name)
+            self.dead = True
+            raise Killed

@@ -168,7 +168,7 @@ def test_what_was_resolved_resolves_to_itself(tmp_path: Path) -> None:
     as_json = json.loads(json.dumps(once.configuration, allow_nan=False))
     again = resolved(config=as_json)
     assert (again.configuration, again.search_space) == (once.configuration, once.search_space)
-    assert again.notes == ()
+    assert again.notes == ("ignored: pbt.resources_per_trial.cpu",)  # kept, and said again
 
 
 def test_nothing_that_was_given_is_changed() -> None:
@@ -217,6 +217,7 @@ def test_notes_say_what_is_ignored_and_what_the_data_lack(tmp_path: Path) -> Non
         "ignored: trainer._target_, trainer.accelerator, trainer.precision",
         "ignored: posterior_sampling.use_best_ckpt, posterior_sampling.fn._target_,"
         " posterior_sampling.fn.filename",
+        "ignored: pbt.resources_per_trial.cpu",
         f"datamodule.datafile_pattern: {tmp_path}/recordings/reach.h5 is not read;"
         " spec.data says reach.h5",
         "datamodule.batch_keys: reach.h5 has no train_eye, valid_eye",
