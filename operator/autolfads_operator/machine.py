@@ -39,12 +39,17 @@ def gpus() -> list[str]:
     program = shutil.which("nvidia-smi")
     if program is None:
         return []
-    answer = subprocess.run(  # noqa: S603
-        [program, "--list-gpus"], capture_output=True, text=True, check=False, timeout=20
-    )
+    try:
+        answer = subprocess.run(  # noqa: S603
+            [program, "--list-gpus"], capture_output=True, text=True, check=False, timeout=20
+        )
+    except (subprocess.TimeoutExpired, OSError):  # a driver that hangs offers nothing
+        return []
     if answer.returncode != 0:
         return []
-    return [str(index) for index, _ in enumerate(answer.stdout.splitlines())]
+    # Below a GPU that is divided (MIG) its parts have lines of their own.
+    found = [line for line in answer.stdout.splitlines() if line.startswith("GPU ")]
+    return [str(index) for index, _ in enumerate(found)]
 
 
 def usable_cores(cgroup: Path = Path("/sys/fs/cgroup")) -> int:

@@ -16,8 +16,8 @@ import yaml
 from autolfads_trainer.data.problems import describe, generate, write
 from autolfads_trainer.store import RunFolder
 
-CHANNELS, HELD_OUT, STEPS = 8, 2, 20
-SLOW = {"burnInEpochs": 25, "generationEpochs": 25, "maxEpochs": 75}
+CHANNELS, HELD_OUT, STEPS = 8, 2, 12
+SLOW = {"burnInEpochs": 25, "generationEpochs": 25, "maxEpochs": 75, "patience": 9}
 
 
 @dataclass
@@ -113,7 +113,7 @@ def small_manifest(name: str, path: Path, /, **changes: Any) -> dict[str, Any]:
                 **dict.fromkeys(("ic_enc_dim", "ci_enc_dim", "con_dim", "ic_dim"), 6),
                 **{"gen_dim": 8, "fac_dim": 4, "co_dim": 1},
             },
-            "datamodule": {"batch_size": 8},
+            "datamodule": {"batch_size": 16},
         },
         **changes,
     }

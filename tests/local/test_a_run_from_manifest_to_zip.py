@@ -80,7 +80,7 @@ def test_the_model_gives_the_rates_of_the_zip_back(finished: RunOnDisk, data_fil
     assert data.encod.shape[2] == CHANNELS - HELD_OUT
     torch.set_num_threads(1)
     sampled = posterior_means(
-        model, data, samples=3, batch_size=8, seed=seed_of(run.seed, "export", "valid")
+        model, data, samples=3, batch_size=16, seed=seed_of(run.seed, "export", "valid")
     )
     with h5py.File(finished.root / "results/lfads_output_sess0.h5", "r") as file:
         for name, values in sampled.items():

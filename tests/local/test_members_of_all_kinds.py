@@ -12,6 +12,7 @@ WILD = {"min": 1e-3, "max": 1e6, "exploreWeight": 0.3, "enforceLimits": False}
 def test_members_that_blow_up_lose_and_are_replaced(make_run: Make) -> None:
     run = make_run(
         population=6,
+        seed=4,
         pbt={
             "burnInEpochs": 3,
             "generationEpochs": 2,

@@ -85,9 +85,15 @@ class Worker:
 
     def _do(self, folder: str) -> None:
         task = self.folder.task(folder)
-        if task is None or task.worker != self.life:
+        if task is None or task.worker != self.life or self.folder.outcome(folder) is not None:
             raise TaskGone(folder)  # another life has it, or had it
-        self._report(doing=f"starting to {task.kind}", task=folder, ended=None)
+        self._report(
+            doing=f"starting to {task.kind}",
+            task=folder,
+            ended=None,
+            saved_epoch=None,  # what was saved is the last task's
+            saved_steps=0,
+        )
         outcome = self._attempt(task)
         counts = self.folder.settle(folder, outcome)
         if counts.model_dump_json() != outcome.model_dump_json():

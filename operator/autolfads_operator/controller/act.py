@@ -23,7 +23,7 @@ SIDE_BY_SIDE = 8
 
 
 def act(folder: RunFolder, ledger: Ledger, actions: Sequence[Action]) -> None:
-    """Do the `actions` in order. Raises `RunStopped` for `Stop`."""
+    """Do the `actions` in order, as far as they hold. Raises `RunStopped` for `Stop`."""
     orders = [action.order for action in actions if isinstance(action, GiveOrder)]
     if orders:
         # Side by side: on a disk that syncs slowly, one after another would be the hand-over.
@@ -39,8 +39,9 @@ def act(folder: RunFolder, ledger: Ledger, actions: Sequence[Action]) -> None:
             case GiveTask(task):
                 counts = folder.give_task(task)
                 ledger.add_task(counts)
-                if counts == task:  # another controller's task goes to the worker that it names
-                    folder.assign(task.worker, Assignment(task=task.folder))
+                if counts != task:  # another controller's: it is for the worker that it names,
+                    return  # and who is free is not what this plan took it to be
+                folder.assign(task.worker, Assignment(task=task.folder))
             case Publish(attempt):
                 folder.publish(attempt)
             case Finish(end):

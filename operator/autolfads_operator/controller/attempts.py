@@ -25,7 +25,7 @@ def used_up(attempts: Sequence[Attempt]) -> bool:
             continue
         reached = progress(outcome)
         if outcome.outcome == "failed" and not outcome.input_error:
-            failed += 1
+            failed, abandoned = failed + 1, 0
         elif outcome.outcome == "abandoned" and reached <= furthest:
             abandoned += 1
         else:

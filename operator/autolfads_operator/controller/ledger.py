@@ -71,17 +71,18 @@ class Ledger:
         _, member, generation, _ = folder.split("/")
         return self.legs[int(member), int(generation.removeprefix("gen-"))].attempts
 
+    def knows(self, folder: str) -> bool:
+        """Return whether the attempt in `folder` was noted."""
+        try:
+            return any(attempt.task.folder == folder for attempt in self.attempts_in(folder))
+        except (KeyError, ValueError):
+            return False
+
     def add_task(self, task: Task) -> None:
         """Note a task that was given."""
         attempts = self.attempts_in(task.folder)
         if len(attempts) < task.attempt:
             attempts.append(Attempt(task))
-
-    def add_outcome(self, folder: str, outcome: Outcome) -> None:
-        """Note how an attempt ended."""
-        for attempt in self.attempts_in(folder):
-            if attempt.task.folder == folder:
-                attempt.outcome = outcome
 
     def legs_of(self, generation: int) -> list[Leg]:
         """Return the legs of a generation that have an order, by member."""
@@ -110,11 +111,14 @@ def read_ledger(folder: RunFolder, owner: Owner) -> Ledger:
         ]:
             for order in orders:
                 ledger.add_order(order)
-                leg = folder.leg_folder(order.member, generation)
-                ledger.legs[order.member, generation].attempts = [
-                    Attempt(task, outcome) for task, outcome in folder.attempts(leg)
-                ]
             generation += 1
+        # Orders first: what an order was derived from is there by the time it is read, also when
+        # another controller is still at work.
+        for leg in ledger.legs.values():
+            leg.attempts = [
+                Attempt(task, outcome)
+                for task, outcome in folder.attempts(folder.leg_folder(*leg.place))
+            ]
     ledger.export = [Attempt(task, outcome) for task, outcome in folder.attempts("export")]
     ledger.forgiven = {"prepare": len(ledger.prepare), "export": len(ledger.export)}
     return ledger

@@ -37,7 +37,6 @@ class Controller:
     statuses: dict[str, WorkerStatus] = field(init=False, default_factory=dict)
     handovers: list[Handover] = field(init=False, default_factory=list)
     _removed: set[str] = field(init=False, default_factory=set)
-    _tidied: tuple[int, int] = field(init=False, default=(0, 0))
 
     def __post_init__(self) -> None:
         self.ledger = read_ledger(self.folder, self.owner)
@@ -53,26 +52,53 @@ class Controller:
         self.pool.want(self._wanted())
         lives = self.pool.lives()
         self.statuses = read_statuses(self.folder, lives)
+        self._catch_up()
+        ledger = self.ledger
         new = note_outcomes(self.folder, ledger, self.statuses)
         new += self._give_up_the_dead(lives)
         for _, outcome in new:
             if outcome.input_error:
                 raise InputError(outcome.reason or "input that cannot be used")
+        self._remind()
         generation = ledger.generation
         # Acting can make the next actions possible (orders before tasks), without a look outside.
         while actions := plan(ledger, self._idle()):
             act(self.folder, ledger, actions)
         if generation and ledger.generation > generation:
             self.handovers.append(Handover(ledger.generation, self.clock() - began))
-        self._tidy()
+        if new or ledger.generation > generation:
+            self._tidy()
         if ledger.end is not None:
             for life in self.pool.lives():
                 self.folder.assign(life, Assignment(leave=True))
             return True
         return False
 
+    def _catch_up(self) -> None:
+        """Read the ledger anew when a worker speaks of a task that another controller gave."""
+        spoken_of = {status.task or status.ended for status in self.statuses.values()}
+        if not all(self.ledger.knows(folder) for folder in spoken_of if folder):
+            forgiven = self.ledger.forgiven
+            self.ledger = read_ledger(self.folder, self.owner)
+            self.ledger.forgiven = forgiven
+
+    def _remind(self) -> None:
+        """Point idle workers to the tasks that are theirs: who gave them may have died before."""
+        reminded = set()
+        for attempt in self.ledger.open_attempts():
+            task = attempt.task
+            status = self.statuses.get(task.worker)
+            if status is None or status.task is not None or task.worker in reminded:
+                continue
+            reminded.add(task.worker)
+            wanted = Assignment(task=task.folder)
+            if status.ended != task.folder and self.folder.assignment(task.worker) != wanted:
+                self.folder.assign(task.worker, wanted)
+
     def _wanted(self) -> int:
         """How many workers the run can use now."""
+        if self.ledger.end is not None:
+            return 0
         if self.ledger.run is None:
             return 1
         if self.ledger.export:
@@ -93,11 +119,7 @@ class Controller:
         ]
 
     def _tidy(self) -> None:
-        """Remove what no order can need, whenever a generation has got all its orders."""
-        now = (self.ledger.generation, len(self.ledger.export))
-        if now == self._tidied:
-            return
-        self._tidied = now
+        """Remove what no order can need."""
         for _, checkpoint in unneeded(self.ledger):
             if checkpoint not in self._removed:
                 self.folder.remove(checkpoint)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from autolfads_operator.controller.attempts import newest_save
 from autolfads_operator.controller.ledger import Ledger
 from autolfads_operator.controller.scoreboard import best_leg
 from autolfads_trainer.records import Place
@@ -10,26 +11,26 @@ from autolfads_trainer.records import Place
 def unneeded(ledger: Ledger) -> list[tuple[Place, str]]:
     """Return the checkpoints that can be removed, with the leg that each belongs to.
 
-    Needed are: that of the best score so far; those of the newest generation; and those of the
-    generation before it that an order names whose member has not finished.  What an attempt left
-    that did not finish its leg is not needed once another one has.
+    Needed are: that of the best score so far; those of the newest generation; those of the
+    generation before it that an order names whose member has not finished; and of a leg that
+    nobody has finished the newest save. Whatever else an attempt left that is over, also when it
+    did not live to say so, is not needed.
     """
     try:
         best = best_leg(ledger).place
     except LookupError:
-        return []
+        best = None
     newest = ledger.generation
     legs = ledger.legs_of(newest)
     complete = ledger.run is not None and len(legs) == ledger.run.population
     parents = {leg.order.parent for leg in legs if leg.finished is None}
     found = []
-    for (member, generation), leg in ledger.legs.items():
-        place = (member, generation)
+    for place, leg in ledger.legs.items():
+        generation = place[1]
         finished = leg.finished
+        saved = newest_save(leg.attempts)
         for attempt in leg.attempts:
-            checkpoint = attempt.outcome.checkpoint if attempt.outcome else None
-            if checkpoint is None:
-                continue
+            checkpoint = f"{attempt.task.folder}/checkpoint.ckpt"
             if attempt is finished:
                 needed = (
                     place == best
@@ -37,7 +38,8 @@ def unneeded(ledger: Ledger) -> list[tuple[Place, str]]:
                     or (generation == newest - 1 and (not complete or place in parents))
                 )
             else:
-                needed = finished is None and generation == newest
+                unfinished = finished is None and generation == newest
+                needed = attempt.open or (unfinished and checkpoint == saved)
             if not needed:
                 found.append((place, checkpoint))
     return found

@@ -48,10 +48,7 @@ class LocalPool:
         """
         for process in [p for p in self.processes if p.popen.poll() is not None]:
             self.processes.remove(process)
-            if process.popen.returncode == 1 and not self._has_worked(process.life):
-                self.bad_starts += 1
-            else:
-                self.bad_starts = 0
+            self.bad_starts = 0 if self._has_worked(process.life) else self.bad_starts + 1
             if self.bad_starts >= MAX_BAD_STARTS:
                 raise RunStopped(f"workers die as they start; the last one said:\n{_tail(process)}")
         while len(self.processes) < min(count, self.most):

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
+from autolfads_operator.controller.attempts import used_up
 from autolfads_operator.controller.ledger import Ledger, Leg
 from autolfads_operator.controller.scoreboard import best_leg, score_of
 from autolfads_operator.pbt import last_generation
@@ -139,4 +140,6 @@ def _member(leg: Leg, statuses: Mapping[str, WorkerStatus]) -> MemberPicture:
         if status is not None and status.task == last.task.folder:
             epoch = status.epoch if status.epoch is not None else epoch
             score = status.score
+    elif used_up(leg.attempts):
+        state, epoch = "lost", float(end)
     return MemberPicture(order.member, state, epoch, end, score, order.why, len(leg.attempts))

@@ -113,24 +113,23 @@ def _headline(picture: Picture, seconds_left: float | None) -> Text:
     return text
 
 
-def _table(picture: Picture) -> Table:
-    table = Table(box=None, padding=(0, 2, 0, 2), header_style="dim")
-    table.add_column("member", justify="right")
-    table.add_column("state")
-    table.add_column("epoch", justify="right")
-    table.add_column(picture.metric or "score", justify="right")
-    table.add_column("started from", overflow="ellipsis", no_wrap=True)
+def _table(picture: Picture) -> RenderableType:
+    # What does not fit is cut from the last column: its sentences are long, and matter least.
+    table = Table(box=None, padding=(0, 1, 0, 1), header_style="dim", expand=True)
+    table.add_column("member", justify="right", no_wrap=True)
+    table.add_column("state", no_wrap=True)
+    table.add_column("epoch", justify="right", no_wrap=True)
+    table.add_column(picture.metric or "score", justify="right", no_wrap=True)
+    table.add_column("started from", overflow="ellipsis", no_wrap=True, ratio=1)
     shown = picture.members
     if len(shown) > MOST_MEMBERS:
         shown = tuple(member for member in shown if member.state == "training")[:MOST_MEMBERS]
     for member in shown:
         table.add_row(*_row(member), style=COLOURS[member.state])
     hidden = [member for member in picture.members if member not in shown]
-    if hidden:
-        counts = {state: sum(m.state == state for m in hidden) for state in COLOURS}
-        words = ", ".join(f"{count} {state}" for state, count in counts.items() if count)
-        table.add_row("…", words, "", "", "", style="dim")
-    return table
+    counts = {state: sum(m.state == state for m in hidden) for state in COLOURS}
+    words = ", ".join(f"{count} {state}" for state, count in counts.items() if count)
+    return Group(table, Text(f"      …  {words}", style="dim")) if hidden else table
 
 
 def _row(member: MemberPicture) -> tuple[str, str, str, str, str]:

@@ -1,0 +1,46 @@
+"""What attempts leave that did not finish: one save is kept as long as it may be needed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from ledger_examples import Mini, history, without_syncing
+from played_pool import Dies, Fails, Leaves, Play, PlayedPool, controller_for, played
+from test_controller_retention import checkpoints
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _quick() -> Iterator[None]:
+    with without_syncing():
+        yield
+
+
+@pytest.mark.parametrize(
+    ("play", "times"),
+    [
+        (Leaves(1), 15),
+        (Dies(1), 8),
+        (Dies(1, said=False), 8),
+        (Fails(leaves_file=True), 2),
+    ],
+    ids=["leaves", "dies", "dies unheard", "fails"],
+)
+def test_disk_use_is_bounded_whatever_attempts_leave(
+    tmp_path: Path, play: Play, times: int
+) -> None:
+    def plays(_member: int, _generation: int, attempt: int) -> Play:
+        return play if attempt <= times else 0.5
+
+    mini = Mini(population=2, generations=5)
+    calm, rough = tmp_path / "calm", tmp_path / "rough"
+    played(calm, mini)
+    pool = PlayedPool(rough, mini, 2, plays)
+    controller = controller_for(rough, pool)
+    while not controller.turn():
+        # Those of two generations and the best, and what the two that are at it have left.
+        assert len(checkpoints(rough)) <= 2 * mini.population + 2 + 2
+        pool.step()
+    assert len(checkpoints(rough)) <= 2 * mini.population + 2
+    assert history(rough) == history(calm)
