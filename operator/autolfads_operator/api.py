@@ -20,6 +20,7 @@ from autolfads_operator.fields import (
     Model,
     Name,
     Namespace,
+    Population,
     Positive,
     ProblemSeed,
     ResourceName,
@@ -310,7 +311,7 @@ class RunSpec(Model):
         "as `{model: {gen_dim: 200}}`. It is laid over the file's; where both say something, this "
         "wins.",
     )
-    population: Positive | None = Field(
+    population: Population | None = Field(
         default=None,
         description="Number of members, the models trained side by side; 1 trains one without "
         "tuning. Absent: as the configuration's `pbt.num_samples`, else 16.",

@@ -8,8 +8,10 @@ Exit codes: 0 done, 1 failed, 2 wrong input, 130 interrupted.
 
 from __future__ import annotations
 
+import errno
 import importlib.util
 import json
+import math
 import sys
 import tempfile
 from importlib.metadata import EntryPoint, entry_points
@@ -33,9 +35,9 @@ from autolfads_operator.local_run import (
     owner_of,
     run_here,
 )
-from autolfads_operator.machine import worker_arguments
+from autolfads_operator.machine import gpu_count, worker_arguments
 from autolfads_operator.manifest import fields_without_meaning_locally, read_manifest
-from autolfads_operator.view.picture import Picture, picture_of
+from autolfads_operator.view.picture import Picture, at_rest, picture_of
 from autolfads_operator.view.show import render, view_for
 from autolfads_trainer.records import End, Owner
 from autolfads_trainer.store import RunFolder, StoreError
@@ -55,6 +57,12 @@ def _can_be_found(package: str) -> bool:
         return importlib.util.find_spec(package) is not None
     except ImportError:
         return False
+
+
+def _finite(seconds: float) -> float:
+    if not math.isfinite(seconds):
+        raise click.BadParameter(f"found {seconds}; expected a number of seconds")
+    return seconds
 
 
 class Commands(click.Group):
@@ -124,13 +132,14 @@ def commands() -> None:
     type=click.FloatRange(min=0, min_open=True),
     default=300.0,
     show_default=True,
+    callback=lambda _context, _option, value: _finite(value),
     help="Seconds between checkpoints within a generation: what a crash can cost.",
 )
 @click.option(
     "--allow-import",
     multiple=True,
     metavar="MODULE",
-    help="A module of yours that `_target_` in the configuration may name. Repeatable.",
+    help="A module of yours that `_target_` may name. Classes of one's own are not supported yet.",
 )
 def run(
     manifest: Path,
@@ -150,6 +159,8 @@ def run(
     _need_trainer()
     asked = read_manifest(manifest)
     owner = owner_of(asked, manifest)
+    if device == "cuda" and gpu_count() == 0:
+        raise InputError("--device cuda: found no GPU; expected one, or --device cpu")
     folder = RunFolder((out or manifest.parent / "runs" / asked.metadata.name).resolve())
     settings = Settings(
         most_workers=asked.spec.workers.count,
@@ -165,10 +176,17 @@ def run(
             ended = folder.end()
             if ended is None:
                 ended = _run(console, folder, owner, settings)
-        except InputError:
+        except InputError as error:
             forget(folder)
             leave_no_trace(folder)
-            raise
+            raise _from(manifest, error) from None
+        except FileNotFoundError as error:
+            raise RunStopped(
+                f"{error.filename}: is gone: something removed it during the run; the same command "
+                "goes on with what is left"
+            ) from error
+        except OSError as error:
+            raise RunStopped(f"{folder.root}: {_in_words(error)}") from error
     _report_end(console, folder, ended)
 
 
@@ -220,13 +238,17 @@ def _report_end(console: Console, folder: RunFolder, end: End) -> None:
 def status(folder: Path, as_json: bool) -> None:
     """Show how the run in FOLDER is doing, or how it ended."""
     run_folder = RunFolder(folder)
-    owner = run_folder.owner() if folder.is_dir() else None
+    if not folder.is_dir():
+        raise InputError(f"{folder}: no such folder; expected that of a run (--out)")
+    owner = run_folder.owner()
     if owner is None:
         raise InputError(f"{folder}: is not a run's folder; expected one with an owner.json")
     ledger = read_ledger(run_folder, owner)
     lives = [attempt.task.worker for attempt in ledger.open_attempts()]
     picture = picture_of(ledger, read_statuses(run_folder, lives))
     at_work = is_at_work(folder)
+    if not at_work:
+        picture = at_rest(picture)
     console = Console()
     if as_json:
         click.echo(json.dumps({**picture.to_json(), "at_work": at_work}, indent=1))
@@ -242,7 +264,7 @@ def status(folder: Path, as_json: bool) -> None:
 @click.argument("manifest", type=click.Path(path_type=Path))
 @click.option("--allow-import", multiple=True, metavar="MODULE", help="As for `run`.")
 def validate(manifest: Path, allow_import: tuple[str, ...]) -> None:
-    """Check MANIFEST, its configuration and its data, without training anything."""
+    """Check MANIFEST and its data, without training."""
     console = Console()
     _need_trainer()
     asked = read_manifest(manifest)
@@ -254,7 +276,10 @@ def validate(manifest: Path, allow_import: tuple[str, ...]) -> None:
             settings = Settings(
                 1, device="cpu", worker_arguments=worker_arguments(1, "cpu", 300.0, allow_import)
             )
-            run_here(folder, owner, settings, lambda *_: None, until_prepared=True)
+            try:
+                run_here(folder, owner, settings, lambda *_: None, until_prepared=True)
+            except InputError as error:
+                raise _from(manifest, error) from None
         run = folder.run()
         assert run is not None  # noqa: S101  (it was prepared)
     for field in fields_without_meaning_locally(asked):
@@ -271,6 +296,18 @@ def validate(manifest: Path, allow_import: tuple[str, ...]) -> None:
         highlight=False,
         soft_wrap=True,
     )
+
+
+def _from(manifest: Path, error: InputError) -> InputError:
+    """Return the error with the manifest's name before what it says of a field."""
+    inside = str(error).startswith(("spec.", "generate:"))
+    return InputError(f"{manifest}: {error}") if inside else error
+
+
+def _in_words(error: OSError) -> str:
+    if error.errno == errno.ENOSPC:
+        return "the disk is full; free some space, and the same command goes on"
+    return f"{error.strerror}; when that is mended, the same command goes on"
 
 
 def _need_trainer() -> None:

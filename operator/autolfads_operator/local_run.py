@@ -26,6 +26,7 @@ from autolfads_trainer.store import RunFolder, check_volume
 from autolfads_trainer.userinput import InputError
 
 TURN = 0.03  # seconds between turns
+LEAVE = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 PATIENCE = 100.0  # seconds for workers to save and leave
 
 
@@ -96,11 +97,9 @@ def _hash_of_file(path: Path) -> str:
 def claim(folder: RunFolder, owner: Owner) -> Owner:
     """Make the folder this run's, or see that it is. Raises `InputError` if it is another's."""
     root = folder.root
-    if root.exists() and not root.is_dir():
-        raise InputError(f"{root}: is a file; expected a folder for the run")
     found = folder.owner() if root.is_dir() else None
     if found is None:
-        if root.is_dir() and not all(_is_left_over(name.name) for name in root.iterdir()):
+        if root.is_dir() and not all(_is_left_over(name) for name in root.iterdir()):
             raise InputError(
                 f"{root}: holds files that are no run's; expected an empty or new folder (--out)"
             )
@@ -118,9 +117,11 @@ def claim(folder: RunFolder, owner: Owner) -> Owner:
     return found
 
 
-def _is_left_over(name: str) -> bool:
-    """Return whether a name is of ours, from a command that was killed as it began."""
-    return name == LOCK or (name.startswith(".") and name.endswith(".tmp"))
+def _is_left_over(path: Path) -> bool:
+    """Return whether `path` is of ours, from a command that was killed or a folder removed."""
+    if path.name == "workers" and path.is_dir():
+        return all(name.suffix in (".log", ".json", ".tmp") for name in path.iterdir())
+    return path.name == LOCK or (path.name.startswith(".") and path.name.endswith(".tmp"))
 
 
 def _differences(found: Owner, wanted: Owner) -> Iterator[tuple[str, object, object]]:
@@ -171,6 +172,8 @@ def is_at_work(root: Path) -> bool:
 @contextmanager
 def alone(root: Path) -> Iterator[None]:
     """Hold the folder against a second `autolfads run` on this machine."""
+    if root.exists() and not root.is_dir():
+        raise InputError(f"{root}: is a file; expected a folder for the run (--out)")
     try:
         root.mkdir(parents=True, exist_ok=True)
         handle = os.open(root / LOCK, os.O_RDWR | os.O_CREAT, 0o664)
@@ -238,13 +241,13 @@ def forget(folder: RunFolder) -> None:
 
 @contextmanager
 def _signals_noted() -> Iterator[list[int]]:
-    """Collect SIGINT and SIGTERM instead of being ended by them in the midst of a turn."""
+    """Collect SIGINT, SIGTERM and SIGHUP instead of being ended by them in the midst of a turn."""
     noted: list[int] = []
 
     def note(number: int, _frame: FrameType | None) -> None:
         noted.append(number)
 
-    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: signal.signal(number, note) for number in LEAVE}
     try:
         yield noted
     finally:

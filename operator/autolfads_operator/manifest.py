@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -55,6 +56,9 @@ def parse(document: Mapping[str, Any], source: str) -> AutoLFADSRun:
     """
     _check_what_it_is(document, source)
     errors = [f"{path}: {what}" for path, what in _unknown_keys(document)]
+    spec = document.get("spec")
+    if isinstance(spec, Mapping):
+        errors += _not_finite(spec.get("config"), "spec.config")
     run: AutoLFADSRun | None = None
     try:
         run = AutoLFADSRun.model_validate(copy.deepcopy(dict(document)))
@@ -130,6 +134,18 @@ def _unknown_keys(document: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
                 yield ".".join(at), f"unknown key{_hint(str(key), node['properties'], places)}"
 
     return walk(root, dict(document), ())
+
+
+def _not_finite(value: object, path: str) -> Iterator[str]:
+    """Yield an error for each number that JSON has no word for: it would become null unnoticed."""
+    if isinstance(value, float) and not math.isfinite(value):
+        yield f"{path}: found {value}; expected a finite number"
+    elif isinstance(value, Mapping):
+        for key, below in value.items():
+            yield from _not_finite(below, f"{path}.{key}")
+    elif isinstance(value, list):
+        for index, below in enumerate(value):
+            yield from _not_finite(below, f"{path}.{index}")
 
 
 def _hint(key: str, known: Iterable[str], places: Sequence[tuple[str, ...]]) -> str:

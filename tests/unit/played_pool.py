@@ -89,6 +89,7 @@ class PlayedPool:
         self.begun: list[str] = []  # attempts in the order in which work on them began
         self.saves: set[str] = set()  # checkpoints that were ever written
         self.wanted = 0
+        self.stuck: set[str] = set()  # lives that hang: there, but without a sign
 
     def want(self, count: int) -> None:
         self.wanted = count
@@ -99,9 +100,15 @@ class PlayedPool:
     def lives(self) -> list[str]:
         return list(self.workers)
 
+    def drop(self, life: str) -> None:
+        self.workers.pop(life, None)
+        self.stuck.discard(life)
+
     def step(self) -> None:
         """Let the workers go on."""
         for life, worker in list(self.workers.items()):
+            if life in self.stuck:
+                continue
             if self.luck is not None and self.luck.random() < 0.3:
                 continue
             try:

@@ -104,7 +104,8 @@ WRONG = [
     ("datamodule", "sv_rate", "1", f"{RATE} or null"),
     ("datamodule", "sv_seed", "-1", f"{WHOLE_0} or null"),
     ("datamodule", "dm_ic_enc_seq_len", "-1", f"{WHOLE_0} or null"),
-    *(("pbt", name, "0", WHOLE_1) for name in ("num_samples", "perturbation_interval", "patience")),
+    ("pbt", "num_samples", "0", f"{WHOLE_1} and at most 10000"),
+    *(("pbt", name, "0", WHOLE_1) for name in ("perturbation_interval", "patience")),
     ("pbt", "burn_in_period", "-1", WHOLE_0),
     ("pbt", "min_improvement_ratio", "-0.5", SCALE),
     ("pbt", "resources_per_trial", "2", "a mapping"),
@@ -192,7 +193,7 @@ def test_values_within_parts(text: str, message: str) -> None:
 @pytest.mark.parametrize(
     ("spec", "message"),
     [
-        ({"population": 0}, f"spec.population: found 0; expected {WHOLE_1}"),
+        ({"population": 0}, f"spec.population: found 0; expected {WHOLE_1} and at most 10000"),
         ({"pbt": {"maxEpochs": 0}}, f"spec.pbt.maxEpochs: found 0; expected {WHOLE_1}"),
         ({"pbt": {"burnInEpochs": -1}}, f"spec.pbt.burnInEpochs: found -1; expected {WHOLE_0}"),
         (

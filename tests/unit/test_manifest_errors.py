@@ -53,14 +53,17 @@ QUOTES = "(take the quotes away)"
             "(did you mean 'exploreWeight'?)",
         ),
         # numbers
-        ("population: 0", f"spec.population: found 0; {WHOLE}"),
-        ("population: -1", f"spec.population: found -1; {WHOLE}"),
-        ("population: 2.5", f"spec.population: found 2.5; {WHOLE}"),
-        ("population: true", f"spec.population: found true; {WHOLE}"),
-        ("population: '16'", f"spec.population: found the text '16' {QUOTES}; {WHOLE}"),
-        ("population: many", f"spec.population: found 'many'; {WHOLE}"),
-        ("population: [1]", f"spec.population: found [1]; {WHOLE}"),
-        ("population: .inf", f"spec.population: found inf; {WHOLE}"),
+        ("population: 0", f"spec.population: found 0; {WHOLE} and at most 10000"),
+        ("population: -1", f"spec.population: found -1; {WHOLE} and at most 10000"),
+        ("population: 2.5", f"spec.population: found 2.5; {WHOLE} and at most 10000"),
+        ("population: true", f"spec.population: found true; {WHOLE} and at most 10000"),
+        (
+            "population: '16'",
+            f"spec.population: found the text '16' {QUOTES}; {WHOLE} and at most 10000",
+        ),
+        ("population: many", f"spec.population: found 'many'; {WHOLE} and at most 10000"),
+        ("population: [1]", f"spec.population: found [1]; {WHOLE} and at most 10000"),
+        ("population: .inf", f"spec.population: found inf; {WHOLE} and at most 10000"),
         ("seed: -1", "spec.seed: found -1; expected a whole number of at least 0 and at most "
          "9223372036854775807"),
         ("seed: 9223372036854775808", "spec.seed: found 9223372036854775808; expected a whole "
@@ -319,7 +322,7 @@ def test_several_errors_are_told_at_once() -> None:
     spec = "spec: {data: {path: a}, sed: 1, population: 0, suspend: 3}"
     assert message(spec).splitlines() == [
         "spec.sed: unknown key (did you mean 'seed'?)",
-        f"spec.population: found 0; {WHOLE}",
+        f"spec.population: found 0; {WHOLE} and at most 10000",
         "spec.suspend: found 3; expected true or false",
     ]
 

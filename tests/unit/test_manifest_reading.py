@@ -163,7 +163,7 @@ def test_the_run_does_not_share_the_configuration_with_the_document() -> None:
     assert run.spec.config == {"model": {"gen_dim": 100}}
 
 
-@given(st.integers(min_value=1, max_value=10**6))
+@given(st.integers(min_value=1, max_value=10_000))
 def test_a_whole_number_may_be_written_as_a_float(number: int) -> None:
     run = parse(manifest(population=float(number), seed=float(number)), "run.yaml")
     assert (run.spec.population, run.spec.seed) == (number, number)

@@ -320,7 +320,9 @@ def test_a_folder(tmp_path):
 def test_a_file_of_another_kind(content, tmp_path):
     (tmp_path / "reach.h5").write_bytes(content)
 
-    assert error_of(tmp_path / "reach.h5") == "is not an HDF5 file"
+    assert error_of(tmp_path / "reach.h5") == (
+        "is not an HDF5 file; 'autolfads split' makes one of .npz, .mat and others"
+    )
 
 
 @pytest.mark.parametrize("share", [0.02, 0.3, 0.9, 0.9999])

@@ -78,7 +78,9 @@ def test_the_time_left_stands_beside_a_new_generation_only() -> None:
 def test_lines_are_never_broken_or_coloured(tmp_path: Path) -> None:
     lines = lines_of(tmp_path, Mini(population=2), lambda *_: math.pi, 1)
     assert not any("\x1b" in line for line in lines)
-    assert all(line.startswith(("preparing", "generation", "exporting")) for line in lines)
+    assert all(
+        line.startswith(("preparing", "generation", "exporting", "starting to")) for line in lines
+    )
 
 
 def test_a_terminal_gets_the_live_view() -> None:

@@ -183,7 +183,9 @@ def test_a_key_must_be_a_word(key):
     ],
 )
 def test_what_is_no_yaml_is_told_in_one_line(text, reason):
-    assert refusal(text).startswith(f"is not valid YAML: {reason}")
+    assert refusal(text).startswith("is not valid YAML: ")
+    assert f": {reason}" in refusal(text)
+    assert "\n" not in refusal(text)
 
 
 @pytest.mark.parametrize(

@@ -314,8 +314,14 @@ class RunFolder:
             _forget(partial)
 
     def status(self, life: str) -> WorkerStatus | None:
-        """Read what a worker does; None until it has written it."""
-        return read_if_there(self.root / "workers" / f"{life}.status.json", WorkerStatus)
+        """Read what a worker does; None until it has written it.
+
+        One that was cut by a power failure is no status either: it decides nothing.
+        """
+        try:
+            return read_if_there(self.root / "workers" / f"{life}.status.json", WorkerStatus)
+        except StoreError:
+            return None
 
     # Publishing and tidying, by the controller alone.
     def publish(self, folder: str) -> None:

@@ -122,7 +122,7 @@ def parse_yaml(text: str, source: str, what: str) -> dict[str, Any]:
         document = _Loader(text).get_single_data()
     except (yaml.YAMLError, ValueError, LookupError, AttributeError, RecursionError) as error:
         # PyYAML itself stumbles over `!!bool maybe`, `!!int ''`, `!!timestamp x`.
-        reason = " ".join(str(error).split()) or "nested too deeply"
+        reason = _yaml_reason(error)
         raise InputError(f"{source}: is not valid YAML: {reason}") from None
     if document is None:
         raise InputError(f"{source}: is empty; expected the {what}, a YAML mapping")
@@ -134,6 +134,17 @@ def parse_yaml(text: str, source: str, what: str) -> dict[str, Any]:
             f"{source}: holds more than {MAX_VALUES} values once its aliases (*name) are followed"
         )
     return document
+
+
+def _yaml_reason(error: Exception) -> str:
+    """Return what PyYAML found, in one line, without its excerpt."""
+    mark = getattr(error, "problem_mark", None)
+    problem = getattr(error, "problem", None)
+    if mark is None or problem is None:
+        return " ".join(str(error).split()) or "nested too deeply"
+    context = getattr(error, "context", None)
+    words = f"{context}: {problem}" if context else str(problem)
+    return f"line {mark.line + 1}, column {mark.column + 1}: {words}"
 
 
 def _is_bounded(document: object) -> bool:

@@ -18,7 +18,7 @@ import click
 
 from autolfads_trainer.records import Outcome, Task, WorkerStatus
 from autolfads_trainer.store import RunFolder, StoreError
-from autolfads_trainer.tasks.context import Context, Said, TaskGone
+from autolfads_trainer.tasks.context import Context, MustLeave, Said, TaskGone
 from autolfads_trainer.userinput import InputError
 
 LEFT = 143
@@ -105,6 +105,8 @@ class Worker:
             return _run_task(self.context, task)
         except TaskGone:
             raise
+        except MustLeave:
+            return Outcome(outcome="saved", reason="told to leave")
         except InputError as error:
             return Outcome(outcome="failed", reason=str(error), input_error=True)
         except Exception as error:

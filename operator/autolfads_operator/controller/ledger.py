@@ -41,6 +41,13 @@ class Leg:
         return last if done else None
 
 
+def noted(task: Task, outcome: Outcome | None) -> Attempt:
+    """Return the attempt as it is kept: metrics of training decide nothing, and add up."""
+    if outcome is not None and task.kind == "train":
+        outcome = outcome.model_copy(update={"result": {}})
+    return Attempt(task, outcome)
+
+
 @dataclass
 class Ledger:
     """A run's decisions. `generation` is the newest one with an order, 0 before the first."""
@@ -86,7 +93,7 @@ class Ledger:
 
     def legs_of(self, generation: int) -> list[Leg]:
         """Return the legs of a generation that have an order, by member."""
-        members = range(self.run.population if self.run else 0)
+        members = range(self.run.population if self.run and generation else 0)
         return [
             self.legs[member, generation] for member in members if (member, generation) in self.legs
         ]
@@ -116,7 +123,7 @@ def read_ledger(folder: RunFolder, owner: Owner) -> Ledger:
         # another controller is still at work.
         for leg in ledger.legs.values():
             leg.attempts = [
-                Attempt(task, outcome)
+                noted(task, outcome)
                 for task, outcome in folder.attempts(folder.leg_folder(*leg.place))
             ]
     ledger.export = [Attempt(task, outcome) for task, outcome in folder.attempts("export")]

@@ -16,6 +16,8 @@ from autolfads_trainer.records import Assignment, Outcome, Owner, WorkerStatus
 from autolfads_trainer.store import RunFolder
 from autolfads_trainer.userinput import InputError
 
+SILENT = 300.0  # seconds; a worker speaks after every step, and while it waits
+
 
 @dataclass(frozen=True)
 class Handover:
@@ -36,6 +38,8 @@ class Controller:
     ledger: Ledger = field(init=False)
     statuses: dict[str, WorkerStatus] = field(init=False, default_factory=dict)
     handovers: list[Handover] = field(init=False, default_factory=list)
+    _heard: dict[str, tuple[int, float]] = field(init=False, default_factory=dict)
+    _dropped: set[str] = field(init=False, default_factory=set)
     _removed: set[str] = field(init=False, default_factory=set)
 
     def __post_init__(self) -> None:
@@ -52,6 +56,7 @@ class Controller:
         self.pool.want(self._wanted())
         lives = self.pool.lives()
         self.statuses = read_statuses(self.folder, lives)
+        lives = self._without_the_silent(lives, began)
         self._catch_up()
         ledger = self.ledger
         new = note_outcomes(self.folder, ledger, self.statuses)
@@ -105,6 +110,19 @@ class Controller:
             return 1
         return self.ledger.run.population
 
+    def _without_the_silent(self, lives: list[str], now: float) -> list[str]:
+        """Drop the lives whose counter has stood still for too long, by this controller's clock."""
+        for life, status in self.statuses.items():
+            if life not in self._heard or self._heard[life][0] != status.counter:
+                self._heard[life] = (status.counter, now)
+        silent = {
+            life for life in lives if life in self._heard and now - self._heard[life][1] > SILENT
+        }
+        for life in silent:
+            self.pool.drop(life)
+            self._dropped.add(life)
+        return [life for life in lives if life not in silent]
+
     def _idle(self) -> list[str]:
         """Return the lives that have shown life and have nothing to do."""
         busy = {attempt.task.worker for attempt in self.ledger.open_attempts()}
@@ -113,10 +131,13 @@ class Controller:
     def _give_up_the_dead(self, lives: list[str]) -> list[tuple[Attempt, Outcome]]:
         alive = set(lives)
         return [
-            (attempt, abandon(self.folder, attempt, "its worker is gone"))
+            (attempt, abandon(self.folder, attempt, self._fate_of(attempt.task.worker)))
             for attempt in self.ledger.open_attempts()
             if attempt.task.worker not in alive
         ]
+
+    def _fate_of(self, life: str) -> str:
+        return "its worker gave no sign" if life in self._dropped else "its worker is gone"
 
     def _tidy(self) -> None:
         """Remove what no order can need."""

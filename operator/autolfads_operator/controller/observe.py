@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from autolfads_operator.controller.ledger import Attempt, Ledger
+from autolfads_operator.controller.ledger import Attempt, Ledger, noted
 from autolfads_trainer.records import Assignment, Outcome, WorkerStatus
 from autolfads_trainer.store import RunFolder
 
@@ -26,7 +26,7 @@ def note_outcomes(
             continue
         outcome = folder.outcome(attempt.task.folder)
         if outcome is not None:
-            attempt.outcome = outcome
+            attempt.outcome = noted(attempt.task, outcome).outcome
             new.append((attempt, outcome))
     return new
 
@@ -40,6 +40,8 @@ def abandon(folder: RunFolder, attempt: Attempt, reason: str) -> Outcome:
     task = attempt.task
     status = folder.status(task.worker)
     saved = status is not None and status.task == task.folder and status.saved_epoch is not None
+    # Announced, and yet it may be gone with a power cut: an outcome names what is there.
+    saved = saved and folder.path(f"{task.folder}/checkpoint.ckpt").exists()
     outcome = folder.settle(
         task.folder,
         Outcome(

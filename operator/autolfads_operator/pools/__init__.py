@@ -11,5 +11,8 @@ class Pool(Protocol):
     def want(self, count: int) -> None:
         """Ask for `count` workers; the pool may give fewer. Called in every turn."""
 
+    def drop(self, life: str) -> None:
+        """End a life that shows no sign of itself."""
+
     def lives(self) -> list[str]:
         """Return the lives that run now, oldest first. One that is missing will never come back."""

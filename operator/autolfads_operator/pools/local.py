@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from pathlib import Path
 
 from autolfads_operator.errors import RunStopped
 
+SPACE_TO_SPEAK = 1_000_000  # bytes: with less, not even a log can be written
 MAX_BAD_STARTS = 5  # processes in a row that ended before they did anything
 
 
@@ -50,9 +52,16 @@ class LocalPool:
             self.processes.remove(process)
             self.bad_starts = 0 if self._has_worked(process.life) else self.bad_starts + 1
             if self.bad_starts >= MAX_BAD_STARTS:
-                raise RunStopped(f"workers die as they start; the last one said:\n{_tail(process)}")
+                raise RunStopped(f"workers die as they start; {_last_words(process)}")
         while len(self.processes) < min(count, self.most):
             self.processes.append(self._start())
+
+    def drop(self, life: str) -> None:
+        """Kill a worker that shows no sign of life, stopped ones included."""
+        for process in self.processes:
+            if process.life == life and process.popen.poll() is None:
+                process.popen.kill()
+                process.popen.wait()
 
     def lives(self) -> list[str]:
         """Return the lives of the processes that run."""
@@ -103,6 +112,10 @@ class LocalPool:
                 process.popen.send_signal(number)
 
 
-def _tail(process: _Process) -> str:
+def _last_words(process: _Process) -> str:
     lines = process.log.read_text(errors="replace").strip().splitlines()
-    return "\n".join(lines[-5:])
+    if lines:
+        return "the last one said:\n" + "\n".join(lines[-5:])
+    if shutil.disk_usage(process.log.parent).free < SPACE_TO_SPEAK:
+        return "the disk is full: free some space, and the same command goes on"
+    return f"the last one said nothing and ended with {process.popen.returncode}"

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
-from autolfads_operator.controller.attempts import used_up
+from autolfads_operator.controller.attempts import progress, used_up
 from autolfads_operator.controller.ledger import Ledger, Leg
 from autolfads_operator.controller.scoreboard import best_leg, score_of
 from autolfads_operator.pbt import last_generation
 from autolfads_trainer.records import WorkerStatus
 
 MemberState = Literal["waiting", "training", "finished", "lost"]
+RunState = Literal["preparing", "training", "exporting", "interrupted", "succeeded", "failed"]
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,7 @@ class Picture:
     """A whole run."""
 
     name: str
-    state: Literal["preparing", "training", "exporting", "succeeded", "failed"]
+    state: RunState
     doing: str
     generation: int
     last_generation: int | None
@@ -108,7 +109,7 @@ def picture_of(ledger: Ledger, statuses: Mapping[str, WorkerStatus]) -> Picture:
     )
 
 
-def _state(ledger: Ledger) -> Literal["preparing", "training", "exporting", "succeeded", "failed"]:
+def _state(ledger: Ledger) -> RunState:
     if ledger.end is not None:
         return ledger.end.state
     if ledger.run is None:
@@ -121,15 +122,33 @@ def _doing(ledger: Ledger, statuses: Mapping[str, WorkerStatus]) -> str:
     attempts = ledger.export or ([] if ledger.run else ledger.prepare)
     if ledger.end is not None or not attempts:
         return ""
-    status = statuses.get(attempts[-1].task.worker)
-    return status.doing if status else ""
+    task = attempts[-1].task
+    status = statuses.get(task.worker)
+    return status.doing if status is not None and status.task == task.folder else ""
+
+
+def _saved(leg: Leg) -> float:
+    """Return the epoch of the newest checkpoint that an earlier attempt left."""
+    reached = [progress(a.outcome)[0] for a in leg.attempts if a.outcome is not None]
+    return float(max(reached, default=0))
+
+
+def at_rest(picture: Picture) -> Picture:
+    """Return the picture of a run that nobody is at work on."""
+    if picture.state in ("succeeded", "failed"):
+        return picture
+    members = tuple(
+        replace(member, state="waiting") if member.state == "training" else member
+        for member in picture.members
+    )
+    return replace(picture, state="interrupted", doing="", members=members, workers=0)
 
 
 def _member(leg: Leg, statuses: Mapping[str, WorkerStatus]) -> MemberPicture:
     order = leg.order
     end = order.start_epoch + order.epochs
     state: MemberState = "waiting"
-    epoch, score = float(order.start_epoch), None
+    epoch, score = max(float(order.start_epoch), _saved(leg)), None
     last = leg.attempts[-1] if leg.attempts else None
     if leg.finished:
         score = score_of(leg)

@@ -67,6 +67,8 @@ class PlainView:
         self._say_scores(picture.generation, picture.members)
         if picture.state == "exporting":
             self._say("exporting")
+            if picture.doing:
+                self._say(picture.doing.partition(":")[0])
 
     def _say_scores(self, generation: int, members: Sequence[MemberPicture]) -> None:
         for member in members:
@@ -89,7 +91,7 @@ class PlainView:
 def render(picture: Picture, seconds_left: float | None) -> RenderableType:
     """Draw a picture."""
     parts: list[RenderableType] = [_headline(picture, seconds_left)]
-    if picture.members and picture.state == "training":
+    if picture.members and picture.state in ("training", "interrupted"):
         parts.append(_table(picture))
     if picture.doing:
         parts.append(Text(f"  {picture.doing}", style="cyan"))

@@ -66,6 +66,12 @@ def resolve(
         space = {}
     else:
         notes += [*left_out, *overruled(space, layers)]
+        first = pbt["burn_in_period"] or pbt["perturbation_interval"]
+        if first >= trainer["max_epochs"]:
+            notes.append(
+                f"the first generation lasts {first} epochs and the run {trainer['max_epochs']}: "
+                "no member ever learns from another"
+            )
         if not space:
             notes.append("the search space is empty: members copy one another, nothing is tuned")
     return Resolved(configuration, space, tuple(notes))

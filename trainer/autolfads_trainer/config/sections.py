@@ -122,7 +122,7 @@ class PbtSection(Section):
 
     metric: Annotated[str, BeforeValidator(Choice(METRICS))]
     resources_per_trial: _Resources = _Resources()
-    num_samples: Positive
+    num_samples: Annotated[int, whole(1, 10_000)]
     perturbation_interval: Positive
     burn_in_period: NotNegative
     patience: Positive

@@ -28,6 +28,8 @@ EXT_INPUT = tuple(f"{split}_ext_input" for split in SPLITS)
 # What h5py raises for a file that is damaged, or refers to something that is not there.
 _BROKEN = (OSError, RuntimeError, KeyError, ValueError, TypeError)
 
+MOST_SPIKES = 2**24  # up to here float32 holds every whole number
+
 Floats = NDArray[np.float32]
 
 
@@ -83,7 +85,9 @@ def opened(path: Path) -> Iterator[h5py.File]:
         file = h5py.File(path, "r", locking=False)
     except _BROKEN as error:
         if not h5py.is_hdf5(path):
-            raise InputError(f"{path}: is not an HDF5 file") from None
+            raise InputError(
+                f"{path}: is not an HDF5 file; 'autolfads split' makes one of .npz, .mat and others"
+            ) from None
         raise InputError(f"{path}: is a broken HDF5 file: {error}") from None
     with file:
         yield file
@@ -157,6 +161,9 @@ def _counts(file: h5py.File, name: str, path: Path) -> Floats:
     # `not (>= 0)` is true for NaN as well.
     _refuse(~(counts >= 0) | ~np.isfinite(counts), counts, name, path, "a count of 0 or more")
     _refuse(counts != np.round(counts), counts, name, path, "a whole number of spikes")
+    _refuse(counts > MOST_SPIKES, counts, name, path, f"at most {MOST_SPIKES} spikes in a bin")
+    if not counts.any():
+        raise InputError(f"{path}: '{name}' holds no spike at all; expected spike counts")
     return counts
 
 

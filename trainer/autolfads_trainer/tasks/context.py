@@ -22,6 +22,10 @@ class TaskGone(Exception):  # noqa: N818  (no error: the worker was given up, an
     """The attempt was given to nobody or to another: it has an outcome already."""
 
 
+class MustLeave(Exception):  # noqa: N818  (no error: it was told to)
+    """The worker was told to leave, and the task can be done again from its beginning."""
+
+
 @dataclass(frozen=True)
 class Said:
     """What a task says of itself while it goes on."""

@@ -9,6 +9,7 @@ import shutil
 from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -25,8 +26,8 @@ from autolfads_trainer.results.output_file import write_output_file
 from autolfads_trainer.results.quality import quality_of
 from autolfads_trainer.results.report import TrialExamples, write_report
 from autolfads_trainer.results.sampling import Arrays, posterior_means
-from autolfads_trainer.store import StoreError, make_folder, sync_file, sync_folder
-from autolfads_trainer.tasks.context import Context, Said
+from autolfads_trainer.store import StoreError, make_folder, sync_file, sync_folder, write_with
+from autolfads_trainer.tasks.context import Context, MustLeave, Said
 from autolfads_trainer.training.checkpoint import save_file
 from autolfads_trainer.training.draws import seed_of
 
@@ -53,7 +54,11 @@ def export(context: Context, task: Task) -> Outcome:
     history = read_history(context, run, task)
     context.say(Said("writing the results"))
     rates = folder / f"lfads_output_{run.data.session}.h5"
-    write_output_file(recording.path, rates, outputs)
+    with TemporaryDirectory(prefix="autolfads-") as scratch:
+        # HDF5 writes here and there in a file: shared volumes are spared that.
+        local = Path(scratch) / rates.name
+        write_output_file(recording.path, local, outputs)
+        write_with(rates, lambda name: shutil.copyfile(local, name))
     write_fitlog(folder / "fitlog.csv", history)
     save_file(
         folder / "model.ckpt",
@@ -99,6 +104,8 @@ def _sample(context: Context, run: Run, model: LFADS, data: Dataset) -> dict[str
 
         def progress(share: float, doing: str = doing) -> None:
             context.say(Said(f"{doing}: {share:.0%}"))
+            if context.must_leave():
+                raise MustLeave
 
         outputs[split] = posterior_means(
             model,

@@ -11,6 +11,7 @@ from autolfads_trainer.results.fitlog import rows_text
 from autolfads_trainer.store import StoreError, write_bytes
 from autolfads_trainer.tasks.context import Context, Said, TaskGone
 from autolfads_trainer.training.member import Leg, Member
+from autolfads_trainer.userinput import InputError
 
 LOOK_EVERY = 5.0  # seconds between looks at whether the task is still ours
 
@@ -29,10 +30,13 @@ def train(context: Context, task: Task) -> Outcome:
     member = Member(configuration, data, leg, run.seed, run.pbt.metric)
     if task.start_from is not None:
         start = context.folder.path(task.start_from)
-        if task.resume:
-            member.resume(start)
-        else:
-            member.start_from_parent(start)
+        try:
+            if task.resume:
+                member.resume(start)
+            else:
+                member.start_from_parent(start)
+        except InputError as error:  # of the run itself: nothing that the user has written
+            raise StoreError(str(error)) from error
 
     attempt = _Attempt(context, task, member)
     at_end = member.train(attempt.after_step)
@@ -69,16 +73,7 @@ class _Attempt:
 
     def after_step(self, member: Member) -> bool:
         """Say how far it is; save when it is time; return whether to stop here."""
-        score = member.score
-        self.context.say(
-            Said(
-                self.doing,
-                epoch=member.position,
-                score=score if math.isfinite(score) else None,
-                saved_epoch=self.saved[0] if self.saved else None,
-                saved_steps=self.saved[1] if self.saved else 0,
-            )
-        )
+        self.context.say(self._said(self.doing))
         now = time.monotonic()
         if now >= self.next_look:
             self.next_look = now + LOOK_EVERY
@@ -90,6 +85,16 @@ class _Attempt:
             self.next_save = time.monotonic() + self.context.save_every
         return False
 
+    def _said(self, doing: str) -> Said:
+        score = self.member.score
+        return Said(
+            doing,
+            epoch=self.member.position,
+            score=score if math.isfinite(score) else None,
+            saved_epoch=self.saved[0] if self.saved else None,
+            saved_steps=self.saved[1] if self.saved else 0,
+        )
+
     def save(self) -> None:
         """Write metrics and checkpoint into the attempt's folder."""
         self._check_still_ours()
@@ -97,6 +102,7 @@ class _Attempt:
         write_bytes(folder / "metrics.csv", rows_text(self.member.progress.rows).encode())
         self.member.save(folder / "checkpoint.ckpt")
         self.saved = (self.member.progress.epoch, self.member.drawer.step)
+        self.context.say(self._said("saved; " + self.doing))  # at once: what was saved is known
 
     def _check_still_ours(self) -> None:
         # Its own assignment is a name that is always there: volumes remember missing ones.

@@ -63,7 +63,8 @@ def trial_images(trials: TrialExamples) -> Figure:
             _mark(axes, trials, ON_IMAGE)
         drawn = _drawn((0, 1, 0, top), f"rates-{row}-scale")
         grid[row, -1].imshow(_ramp(), cmap=COLOURMAP, **drawn)
-        _scale(grid[row, -1], unit, whole=False)
+        beyond = float(np.max(rates, initial=0.0)) > top
+        _scale(grid[row, -1], f"{unit} and more" if beyond else unit, whole=False)
         grid[row, 0].set_ylabel(f"{name}\nchannel")
 
     for axes in grid[:, :-1].ravel():

@@ -52,7 +52,8 @@ def trial_traces(trials: TrialExamples) -> Figure:
                 start = trials.encod_steps * to_time
                 axes.axvspan(start, steps * to_time, color=GRID, alpha=0.6, linewidth=0, zorder=0)
             axes.set_xlim(0, steps * to_time)
-        top = top_of(rates if truth is None else np.concatenate([rates, truth]), 99.8)
+        # Nothing is cut off here: peaks are what people look for.
+        top = top_of(rates if truth is None else np.concatenate([rates, truth]), 100)
         first = grid[row, 0]
         first.set_ylim(-0.22 * top, 1.08 * top)
         few_ticks(first, "y", 3)
