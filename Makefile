@@ -9,7 +9,7 @@ READY := $(VENV)/.ready
 PYTEST := $(BIN)/python -m pytest
 DEMO := runs/lorenz
 
-.PHONY: help demo test lint verify generate constraints bench soak clean
+.PHONY: help demo test lint verify generate constraints bench clean
 
 help:  ## Show what there is to make
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -48,9 +48,6 @@ constraints: $(READY)  ## Pin the newest versions that pyproject.toml allows
 bench: $(READY)  ## Measure the training step and the hand-over between generations
 	$(BIN)/python benchmarks/training_step.py
 	$(BIN)/python benchmarks/handover.py
-
-soak: $(READY)  ## The long runs: science at full size
-	$(PYTEST) tests/soak -p no:cacheprovider -o timeout=14400
 
 clean:  ## Remove what was made here, runs excepted
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage .coverage.json

@@ -168,7 +168,10 @@ def test_what_was_resolved_resolves_to_itself(tmp_path: Path) -> None:
     as_json = json.loads(json.dumps(once.configuration, allow_nan=False))
     again = resolved(config=as_json)
     assert (again.configuration, again.search_space) == (once.configuration, once.search_space)
-    assert again.notes == ("ignored: pbt.resources_per_trial.cpu",)  # kept, and said again
+    assert again.notes == (  # what is kept and not used is said again
+        "ignored: pbt.resources_per_trial.cpu",
+        "spec.config: datamodule.sv_seed: is not used: sv_rate is 0",
+    )
 
 
 def test_nothing_that_was_given_is_changed() -> None:
@@ -220,6 +223,7 @@ def test_notes_say_what_is_ignored_and_what_the_data_lack(tmp_path: Path) -> Non
         "ignored: pbt.resources_per_trial.cpu",
         f"datamodule.datafile_pattern: {tmp_path}/recordings/reach.h5 is not read;"
         " spec.data says reach.h5",
+        f"{tmp_path}/config.yaml: datamodule.sv_seed: is not used: sv_rate is 0",
         "datamodule.batch_keys: reach.h5 has no train_eye, valid_eye",
         "datamodule.attr_keys: reach.h5 has no psth",
     )

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import copy
+from pathlib import Path
 from typing import Any
 
 import pytest
-from configuration_examples import error, resolved
+from configuration_examples import SIZES, error, resolved
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autolfads_trainer.config import hyperparameters_of, with_hyperparameters
+from autolfads_trainer.config import hyperparameters_of, resolve, with_hyperparameters
 from autolfads_trainer.config.tunable import SETTINGS
 from autolfads_trainer.userinput import InputError
 
@@ -320,3 +321,15 @@ def test_a_hyperparameter_that_cannot_be_set(path: str, value: float, message: s
     with pytest.raises(InputError) as caught:
         with_hyperparameters(configuration, {path: value})
     assert str(caught.value).startswith(f"hyperparameters: {path}: {message}")
+
+
+def test_a_value_that_a_search_space_from_elsewhere_replaces_is_told(tmp_path: Path) -> None:
+    text = (
+        "pbt: {hps: {model.lr_init: {min_samp: 1.0e-4, max_samp: 1.0e-2}}}\nmodel: {lr_init: 3e-3}"
+    )
+    path = tmp_path / "config.yaml"
+    path.write_text(text)
+    quiet = resolve({}, config_file=path, sizes=SIZES)
+    assert not any("is not used" in note for note in quiet.notes)
+    told = resolve({"config": {"model": {"lr_init": 1e-3}}}, config_file=path, sizes=SIZES)
+    assert "spec.config: model.lr_init: is not used: the search space tunes it" in told.notes

@@ -75,6 +75,8 @@ def check_datamodule(
         raise InputError(
             f"{at('sv_rate')}: not supported yet: {shown(data['sv_rate'])}; expected 0"
         )
+    if data["sv_seed"]:
+        notes.append(f"{at('sv_seed')}: is not used: sv_rate is 0")
     start = model["ic_enc_seq_len"]
     if data["dm_ic_enc_seq_len"] not in (None, 0, start):
         raise InputError(

@@ -85,14 +85,19 @@ def search_space_of(
 
 
 def overruled(space: dict[str, Any], layers: Layers) -> list[str]:
-    """Return a note for each value that a user gave and the default search space replaces."""
-    if layers.origin(("pbt", "hps")) != DEFAULTS:
-        return []
+    """Return a note for each value that the user gave and a search space from elsewhere replaces.
+
+    A file that gives both, as the existing pipeline's do, means it so.
+    """
+    giver = layers.origin(("pbt", "hps"))
+    whose, change = "", ""
+    if giver == DEFAULTS:
+        whose, change = "default ", " (give a search space of your own to change that)"
     return [
-        f"{layers.where(tuple(path.split('.')))}: is not used: the default search space tunes it"
-        " (give a search space of your own to change that)"
+        f"{layers.where(tuple(path.split('.')))}: is not used: the {whose}search space tunes it"
+        + change
         for path in space
-        if layers.origin(tuple(path.split("."))) != DEFAULTS
+        if layers.origin(tuple(path.split("."))) not in (DEFAULTS, giver)
     ]
 
 
