@@ -38,7 +38,7 @@ from autolfads_operator.local_run import (
 from autolfads_operator.machine import gpu_count, worker_arguments
 from autolfads_operator.manifest import fields_without_meaning_locally, read_manifest
 from autolfads_operator.view.picture import Picture, at_rest, picture_of
-from autolfads_operator.view.show import render, view_for
+from autolfads_operator.view.show import PatientConsole, render, view_for
 from autolfads_trainer.records import End, Owner
 from autolfads_trainer.store import RunFolder, StoreError
 from autolfads_trainer.userinput import InputError
@@ -155,7 +155,7 @@ def run(
     Leaves autolfads.zip, report.html and more in results/ below the run's folder. Ctrl-C stops
     cleanly: members are saved, and the same command goes on with the run.
     """
-    console = Console()
+    console = PatientConsole()
     _need_trainer()
     asked = read_manifest(manifest)
     owner = owner_of(asked, manifest)
@@ -249,7 +249,7 @@ def status(folder: Path, as_json: bool) -> None:
     at_work = is_at_work(folder)
     if not at_work:
         picture = at_rest(picture)
-    console = Console()
+    console = PatientConsole()
     if as_json:
         click.echo(json.dumps({**picture.to_json(), "at_work": at_work}, indent=1))
         return
@@ -265,7 +265,7 @@ def status(folder: Path, as_json: bool) -> None:
 @click.option("--allow-import", multiple=True, metavar="MODULE", help="As for `run`.")
 def validate(manifest: Path, allow_import: tuple[str, ...]) -> None:
     """Check MANIFEST and its data, without training."""
-    console = Console()
+    console = PatientConsole()
     _need_trainer()
     asked = read_manifest(manifest)
     owner = owner_of(asked, manifest)

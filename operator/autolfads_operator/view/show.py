@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Sequence
 from typing import Protocol
 
@@ -15,6 +17,17 @@ from autolfads_operator.view.picture import MemberPicture, Picture
 
 MOST_MEMBERS = 16  # rows; beyond that only those in training are listed one by one
 COLOURS = {"training": "cyan", "finished": "green", "lost": "red", "waiting": "dim"}
+
+
+class PatientConsole(Console):
+    """A console that nobody need go on reading: the run is worth more than its view."""
+
+    def on_broken_pipe(self) -> None:
+        """Go on without a word when the reader has gone (`autolfads run … | head`)."""
+        self.quiet = True
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)
 
 
 class View(Protocol):
