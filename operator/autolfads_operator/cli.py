@@ -205,7 +205,7 @@ def _run(console: Console, folder: RunFolder, owner: Owner, settings: Settings) 
         view.show(picture, seconds_left)
 
     try:
-        end, _ = run_here(folder, owner, settings, show)
+        end = run_here(folder, owner, settings, show)
     finally:
         view.close()
     assert end is not None  # noqa: S101  (it ran to its end)

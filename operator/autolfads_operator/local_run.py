@@ -195,7 +195,7 @@ def run_here(
     settings: Settings,
     show: Callable[[Picture, float | None], None],
     until_prepared: bool = False,
-) -> tuple[End | None, Controller]:
+) -> End | None:
     """Run to the end, or until everything is prepared. The caller holds the folder (`alone`).
 
     Raises `InputError`, `RunStopped`, and `Interrupted` after workers have saved and left.
@@ -229,7 +229,7 @@ def run_here(
         finally:
             _leave(pool, signals, patience=PATIENCE if signals else 10.0, told=not ended_well)
     show(picture_of(controller.ledger, controller.statuses), None)
-    return controller.ledger.end, controller
+    return controller.ledger.end
 
 
 def forget(folder: RunFolder) -> None:

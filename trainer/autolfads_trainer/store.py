@@ -223,6 +223,11 @@ class RunFolder:
         """Return the folder of an attempt at `prepare`, `export` or a leg."""
         return f"{parent}/attempt-{attempt}"
 
+    @staticmethod
+    def checkpoint_in(attempt: str) -> str:
+        """Return the checkpoint of the attempt in the folder `attempt`."""
+        return f"{attempt}/checkpoint.ckpt"
+
     @property
     def results(self) -> Path:
         """The published results."""

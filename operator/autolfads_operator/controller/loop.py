@@ -52,7 +52,6 @@ class Controller:
         the run cannot go on now; in both cases it can be started again.
         """
         began = self.clock()
-        ledger = self.ledger
         self.pool.want(self._wanted())
         lives = self.pool.lives()
         self.statuses = read_statuses(self.folder, lives)

@@ -38,10 +38,11 @@ def abandon(folder: RunFolder, attempt: Attempt, reason: str) -> Outcome:
     can go on from there.
     """
     task = attempt.task
+    checkpoint = folder.checkpoint_in(task.folder)
     status = folder.status(task.worker)
     saved = status is not None and status.task == task.folder and status.saved_epoch is not None
     # Announced, and yet it may be gone with a power cut: an outcome names what is there.
-    saved = saved and folder.path(f"{task.folder}/checkpoint.ckpt").exists()
+    saved = saved and folder.path(checkpoint).exists()
     outcome = folder.settle(
         task.folder,
         Outcome(
@@ -49,7 +50,7 @@ def abandon(folder: RunFolder, attempt: Attempt, reason: str) -> Outcome:
             reason=reason,
             epoch=status.saved_epoch if saved and status else None,
             steps=status.saved_steps if saved and status else 0,
-            checkpoint=f"{task.folder}/checkpoint.ckpt" if saved else None,
+            checkpoint=checkpoint if saved else None,
         ),
     )
     attempt.outcome = outcome

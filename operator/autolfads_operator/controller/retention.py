@@ -6,6 +6,7 @@ from autolfads_operator.controller.attempts import newest_save
 from autolfads_operator.controller.ledger import Ledger
 from autolfads_operator.controller.scoreboard import best_leg
 from autolfads_trainer.records import Place
+from autolfads_trainer.store import RunFolder
 
 
 def unneeded(ledger: Ledger) -> list[tuple[Place, str]]:
@@ -30,7 +31,7 @@ def unneeded(ledger: Ledger) -> list[tuple[Place, str]]:
         finished = leg.finished
         saved = newest_save(leg.attempts)
         for attempt in leg.attempts:
-            checkpoint = f"{attempt.task.folder}/checkpoint.ckpt"
+            checkpoint = RunFolder.checkpoint_in(attempt.task.folder)
             if attempt is finished:
                 needed = (
                     place == best

@@ -79,11 +79,7 @@ def picture_of(ledger: Ledger, statuses: Mapping[str, WorkerStatus]) -> Picture:
         )
         start = legs[0].order.start_epoch if legs else 0
         waiting = run.population - len(legs)
-        done = sum(
-            float(member.end_epoch) if member.state in ("finished", "lost") else member.epoch
-            for member in members
-        )
-        done += waiting * start
+        done = sum(member.epoch for member in members) + waiting * start
     in_all = run.population * run.pbt.max_epochs if run else 0
     if ledger.end is not None and ledger.end.state == "succeeded":
         done = float(in_all)  # it may have stopped improving before the last epoch

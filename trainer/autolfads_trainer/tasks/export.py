@@ -26,7 +26,7 @@ from autolfads_trainer.results.output_file import write_output_file
 from autolfads_trainer.results.quality import quality_of
 from autolfads_trainer.results.report import TrialExamples, write_report
 from autolfads_trainer.results.sampling import Arrays, posterior_means
-from autolfads_trainer.store import StoreError, make_folder, sync_file, sync_folder, write_with
+from autolfads_trainer.store import StoreError, make_folder, write_bytes, write_with
 from autolfads_trainer.tasks.context import Context, MustLeave, Said
 from autolfads_trainer.training.checkpoint import save_file
 from autolfads_trainer.training.draws import seed_of
@@ -59,7 +59,7 @@ def export(context: Context, task: Task) -> Outcome:
         local = Path(scratch) / rates.name
         write_output_file(recording.path, local, outputs)
         write_with(rates, lambda name: shutil.copyfile(local, name))
-    write_fitlog(folder / "fitlog.csv", history)
+    write_with(folder / "fitlog.csv", lambda name: write_fitlog(name, history))
     save_file(
         folder / "model.ckpt",
         {"configuration": model_configuration(run, model), "state_dict": model.cpu().state_dict()},
@@ -71,20 +71,16 @@ def export(context: Context, task: Task) -> Outcome:
         if outcome is not None
     )
     summary = summarise(run, history, quality, seconds)
-    (folder / "summary.json").write_text(json.dumps(summary, indent=1) + "\n")
-    write_report(
+    write_bytes(folder / "summary.json", json.dumps(summary, indent=1).encode() + b"\n")
+    examples = _examples(recording, data, outputs["valid"])
+    write_with(
         folder / "report.html",
-        history,
-        summary,
-        _examples(recording, data, outputs["valid"]),
-        run.notes,
+        lambda name: write_report(name, history, summary, examples, run.notes),
     )
     contents = [rates, *(folder / name for name in ("fitlog.csv", "model.ckpt"))]
     contents += [folder / "summary.json", folder / "report.html"]
-    write_archive(folder / "autolfads.zip", contents)
-    for file in (*contents, folder / "autolfads.zip"):
-        sync_file(file)  # all of it is durable before `results` gets its name
-    sync_folder(folder)
+    # All of it is durable before `results` gets its name.
+    write_with(folder / "autolfads.zip", lambda name: write_archive(name, contents))
     return Outcome(outcome="finished", result=summary)
 
 

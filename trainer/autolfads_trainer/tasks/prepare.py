@@ -5,7 +5,6 @@ Needs no torch: a bad file is told within a second.
 
 from __future__ import annotations
 
-import hashlib
 import secrets
 from pathlib import Path
 from typing import Any
@@ -53,14 +52,8 @@ def prepare(context: Context, task: Task) -> Outcome:
                 "sha256": fingerprint(path),
                 "session": "sess0",
             },
-            "configHash": config_hash(config_file),
         },
     )
-
-
-def config_hash(config_file: Path | None) -> str | None:
-    """Return the sha256 of the configuration file, if there is one."""
-    return hashlib.sha256(config_file.read_bytes()).hexdigest() if config_file else None
 
 
 def _data(folder: RunFolder, task: Task, data: dict[str, Any]) -> tuple[str | None, Path]:

@@ -65,7 +65,7 @@ class _Attempt:
         self.context = context
         self.task = task
         self.member = member
-        self.checkpoint = f"{task.folder}/checkpoint.ckpt"
+        self.checkpoint = context.folder.checkpoint_in(task.folder)
         self.saved: tuple[int, int] | None = None
         self.next_save = time.monotonic() + context.save_every
         self.next_look = time.monotonic() + LOOK_EVERY
@@ -100,7 +100,7 @@ class _Attempt:
         self._check_still_ours()
         folder = self.context.folder.path(self.task.folder)
         write_bytes(folder / "metrics.csv", rows_text(self.member.progress.rows).encode())
-        self.member.save(folder / "checkpoint.ckpt")
+        self.member.save(self.context.folder.path(self.checkpoint))
         self.saved = (self.member.progress.epoch, self.member.drawer.step)
         self.context.say(self._said("saved; " + self.doing))  # at once: what was saved is known
 
