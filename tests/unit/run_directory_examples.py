@@ -99,7 +99,9 @@ class Disk:
         self.real = {name: getattr(os, name) for name in ("fsync", "link", "replace", "rename")}
         for name, call in self.real.items():
             monkeypatch.setattr(os, name, self._recorded(name, call))
-        monkeypatch.setattr(Path, "write_bytes", self._half_written())
+        self.really_write = os.write
+        monkeypatch.setattr(os, "write", self._half_written)
+        monkeypatch.setattr(Path, "write_bytes", self._half_written_at_once())
 
     def _note(self, name: str, inode: int) -> None:
         self.before()
@@ -115,7 +117,12 @@ class Disk:
 
         return recorded
 
-    def _half_written(self) -> Callable[[Path, bytes], int]:
+    def _half_written(self, handle: int, content: memoryview) -> int:
+        half = self.really_write(handle, content[: len(content) // 2])
+        self._note("write", os.fstat(handle).st_ino)  # fails, or is killed, with half of it written
+        return half + self.really_write(handle, content[half:])
+
+    def _half_written_at_once(self) -> Callable[[Path, bytes], int]:
         real = Path.write_bytes
 
         def recorded(path: Path, content: bytes) -> int:

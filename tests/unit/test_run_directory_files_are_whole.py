@@ -10,19 +10,10 @@ from pathlib import Path
 import pytest
 from run_directory_examples import KILLED, Disk, die, end_of, failing, in_child, listing, order
 
-from autolfads_trainer import store
+from autolfads_trainer import disk
+from autolfads_trainer.disk import StoreError, make_folder, write_bytes, write_with
 from autolfads_trainer.records import Assignment, WorkerStatus
-from autolfads_trainer.store import (
-    RunFolder,
-    StoreError,
-    create_once,
-    make_folder,
-    read,
-    read_if_there,
-    replace,
-    write_bytes,
-    write_with,
-)
+from autolfads_trainer.store import RunFolder, create_once, read, read_if_there, replace
 
 NEW = Assignment(task="new " * 5000)
 OLD = Assignment(task="old")
@@ -176,7 +167,7 @@ def test_a_writer_that_fails_by_itself_leaves_nothing_behind(tmp_path):
 
 
 def test_no_two_writers_use_the_same_temporary_name(tmp_path):
-    names = {store.temporary(tmp_path / "order.json") for _ in range(200)}
+    names = {disk.temporary(tmp_path / "order.json") for _ in range(200)}
 
     assert len(names) == 200
     assert {name.parent for name in names} == {tmp_path}

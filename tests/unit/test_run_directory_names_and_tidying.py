@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 from run_directory_examples import order, run, task
 
+from autolfads_trainer.disk import StoreError
 from autolfads_trainer.records import Assignment, End, Outcome, Owner, WorkerStatus
-from autolfads_trainer.store import RunFolder, StoreError
+from autolfads_trainer.store import RunFolder
 
 OWNER = Owner(name="reach", spec={}, spec_hash="12")
 FINISHED = Outcome(outcome="finished", epoch=55, score=0.25)

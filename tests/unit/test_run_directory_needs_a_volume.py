@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 from run_directory_examples import Disk, failing, listing
 
-from autolfads_trainer.store import StoreError, check_volume
+from autolfads_trainer.disk import StoreError
+from autolfads_trainer.volume import check_volume
 
 
 def refusal(root: Path) -> str:
@@ -76,7 +77,20 @@ def linking(as_the_volume_does: Callable[[Path, Path], object], monkeypatch) -> 
 
 
 def test_a_volume_whose_links_replace_is_refused(tmp_path, monkeypatch):
-    linking(shutil.copyfile, monkeypatch)
+    real = os.link
+
+    def replaces(first: Path, second: Path) -> None:
+        second.unlink(missing_ok=True)
+        real(first, second)
+
+    linking(replaces, monkeypatch)
 
     assert refusal(tmp_path) == "exclusive creation (a second hard link replaced the first)"
+    assert listing(tmp_path) == []
+
+
+def test_a_volume_that_copies_instead_of_linking_is_refused(tmp_path, monkeypatch):
+    linking(shutil.copyfile, monkeypatch)
+
+    assert refusal(tmp_path) == "hard link (the second name is not a link to the first)"
     assert listing(tmp_path) == []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 from pathlib import Path
 from typing import Any
 
@@ -13,15 +14,9 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 from run_directory_examples import EVERY_KIND, order, run
 
-from autolfads_trainer.records import Order, Outcome, Record, Run, WorkerStatus
-from autolfads_trainer.store import (
-    MAX_JSON_BYTES,
-    StoreError,
-    create_once,
-    read,
-    read_if_there,
-    replace,
-)
+from autolfads_trainer.disk import StoreError
+from autolfads_trainer.records import Order, Outcome, Owner, Record, Run, WorkerStatus
+from autolfads_trainer.store import MAX_JSON_BYTES, create_once, read, read_if_there, replace
 
 PLAIN: dict[str, Any] = json.loads(order().model_dump_json(by_alias=True))
 
@@ -57,7 +52,7 @@ def error_of(path: Path, content: bytes | str, kind: type[Record] = Order) -> st
         (b'{"why": "\xff\xfe"}', "the file: Invalid JSON: invalid unicode"),
         ("[" * 100_000, "the file: Invalid JSON: recursion limit"),
         ('{"x":' * 50_000, "the file: Invalid JSON: recursion limit"),
-        (text(format=2)[:-1] + ', "x": ' + "[" * 50_000, "the file: Invalid JSON: recursion"),
+        (text(format=3)[:-1] + ', "x": ' + "[" * 50_000, "the file: Invalid JSON: recursion"),
         (without("member"), "member: Field required"),
         (without("startEpoch"), "startEpoch: Field required"),
         (text(member="three"), "member: Input should be a valid integer"),
@@ -74,11 +69,10 @@ def error_of(path: Path, content: bytes | str, kind: type[Record] = Order) -> st
         (text(hyperparameters=[1]), "hyperparameters: Input should be an object"),
         (text(hyperparameters={"model.lr_init": "high"}), "hyperparameters.model.lr_init: Input"),
         (text(hyperparameters={"model.lr_init": None}), "hyperparameters.model.lr_init: Input"),
-        (text(format=0), "format: Input should be 1"),
-        (text(format="1"), "format: Input should be 1"),
-        (text(format=None), "format: Input should be 1"),
-        (text(format=2.5), "format: Input should be 1"),
-        (text().replace('"format": 1', '"format": ' + "9" * 5000), "the file: Invalid JSON"),
+        (text(format="1"), "format: Input should be 1 or 2"),
+        (text(format=None), "format: Input should be 1 or 2"),
+        (text(format=2.5), "format: Input should be 1 or 2"),
+        (text().replace('"format": 2', '"format": ' + "9" * 5000), "the file: Invalid JSON"),
     ],
 )
 def test_what_is_wrong_with_a_record_is_told_with_its_file_and_key(content, message, tmp_path):
@@ -86,12 +80,26 @@ def test_what_is_wrong_with_a_record_is_told_with_its_file_and_key(content, mess
 
 
 @pytest.mark.parametrize(
-    "content", [text(format=2), text(format=2, parent={"new": "shape"}), '{"format": 2}']
+    "content", [text(format=3), text(format=3, parent={"new": "shape"}), '{"format": 3}']
 )
 def test_a_record_of_a_newer_format_says_so_and_nothing_else(content, tmp_path):
     message = error_of(tmp_path / "order.json", content)
 
-    assert message == "was written by a newer version (format 2; this one reads 1)"
+    assert message == (
+        "was written by a newer version (format 3; this one reads formats 1 to 2); "
+        "expected the version that made it"
+    )
+
+
+def test_a_folder_of_another_version_names_the_version_that_it_needs(tmp_path):
+    owner = {"format": 7, "autolfads": "4.2.0", "name": "reach"}
+    message = error_of(tmp_path / "owner.json", json.dumps(owner), Owner)
+    assert message == (
+        "was written by a newer version (format 7; this one reads formats 1 to 2); "
+        "expected autolfads 4.2.0 that made it"
+    )
+    older = error_of(tmp_path / "owner.json", json.dumps({**owner, "format": 0}), Owner)
+    assert older.startswith("was written by an older version (format 0;")
 
 
 def test_a_key_deep_in_a_record_is_named_in_full(tmp_path):
@@ -158,7 +166,7 @@ def test_every_kind_of_record_is_read_as_it_was_written(record, tmp_path):
     assert read(path, type(record)) == record
     replace(path, record)
     assert read(path, type(record)) == record
-    assert json.loads(path.read_text())["format"] == 1
+    assert json.loads(path.read_text())["format"] == 2
 
 
 def test_keys_are_camel_case_as_in_the_manifest(tmp_path):
@@ -242,3 +250,14 @@ def test_a_damaged_record_is_read_or_refused_and_nothing_else(tmp_path, place, b
     else:
         assert not cut
         assert isinstance(found, Run)
+
+
+def test_a_pipe_that_somebody_holds_open_is_refused_and_not_waited_for(tmp_path):
+    path = tmp_path / "order.json"
+    os.mkfifo(path)
+    held = os.open(path, os.O_RDWR)
+    try:
+        with pytest.raises(StoreError, match="is no plain file"):
+            read(path, Order)
+    finally:
+        os.close(held)

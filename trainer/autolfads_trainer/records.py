@@ -12,9 +12,11 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
-FORMAT: Literal[1] = 1  # raised when a record changes so that an older program would misread it
+FORMAT: Literal[2] = 2  # raised when a record changes so that an older program would misread it
+OLDEST_FORMAT = 1  # still read; nothing was taken away since
 
 Whole = Annotated[int, Field(ge=0)]
+Life = Annotated[str, Field(pattern=r"\A[A-Za-z0-9][A-Za-z0-9._-]{0,252}\z")]
 Place = tuple[int, int]
 """(member, generation): members count from 0, generations from 1."""
 
@@ -25,7 +27,7 @@ class Record(BaseModel):
     model_config = ConfigDict(
         frozen=True, alias_generator=to_camel, populate_by_name=True, extra="ignore"
     )
-    format: Literal[1] = FORMAT
+    format: Literal[1, 2] = FORMAT
 
 
 class Owner(Record):
@@ -39,11 +41,13 @@ class Owner(Record):
     uid: str | None = None
     cluster: str | None = None
     keep_results: bool = True
+    autolfads: str | None = None  # the version that made the folder: told when it is too new
 
 
 class Pbt(Record):
     """The settings of population-based training, resolved. Epochs are counted per member."""
 
+    mode: Literal["synchronous", "asynchronous"] = "synchronous"
     metric: str
     burn_in_epochs: Whole
     generation_epochs: Whole
@@ -60,6 +64,16 @@ class Data(Record):
     session: str
 
 
+class DiskUse(Record):
+    """What a run can need of its disk at most, interruptions included as far as it says."""
+
+    bytes: Whole
+    files: Whole
+    checkpoint_bytes: Whole  # one checkpoint
+    bytes_per_interruption: Whole  # a worker's death or leave: two small records
+    files_per_interruption: Whole
+
+
 class Run(Record):
     """What is frozen before the first member trains. Everything else follows from it."""
 
@@ -70,7 +84,16 @@ class Run(Record):
     search_space: dict[str, dict[str, Any]]
     configuration: dict[str, Any]
     data: Data
+    disk: DiskUse | None = None
     notes: tuple[str, ...] = ()
+
+
+class Compared(Record):
+    """The score of another member that an asynchronous decision used: it depends on the hour."""
+
+    member: Whole
+    generation: Annotated[int, Field(ge=1)] | None  # None: the opponent had no score yet
+    score: float | None
 
 
 class Order(Record):
@@ -84,6 +107,7 @@ class Order(Record):
     start_epoch: Whole
     epochs: Annotated[int, Field(ge=1)]
     why: str
+    compared: Compared | None = None  # asynchronous mode, from the second generation on
 
 
 class Task(Record):
@@ -91,12 +115,13 @@ class Task(Record):
 
     kind: Literal["prepare", "train", "export"]
     folder: str
-    worker: str
+    worker: Life
     attempt: Annotated[int, Field(ge=1)]
     order: str | None = None  # train: the order's path
     start_from: str | None = None  # train: a checkpoint; export: the best member's
+    start_sha256: str | None = None  # of that checkpoint, as its outcome gives it
     resume: bool = False  # `start_from` was saved within this generation: go on with it as it is
-    legs: tuple[tuple[int, int, str | None], ...] = ()  # export: (member, generation, attempt)
+    reached: tuple[int, ...] = ()  # export: the newest generation of each member
     best: Place | None = None  # export
 
 
@@ -109,6 +134,9 @@ class Outcome(Record):
     epoch: Whole | None = None  # epochs completed when the newest checkpoint was saved
     steps: Whole = 0  # further steps completed within the next epoch
     checkpoint: str | None = None
+    sha256: str | None = None  # of the checkpoint
+    final: bool = False  # failed: no further attempt can help
+    damaged: str | None = None  # failed: the checkpoint to start from is cut, changed or gone
     score: float | None = None  # train: the metric at the end; None: lost
     seconds: float | None = None
     result: dict[str, Any] = {}
@@ -139,7 +167,9 @@ class WorkerStatus(Record):
     task: str | None = None
     epoch: float | None = None  # of the member in training, with the fraction of the current one
     score: float | None = None  # the newest value of the metric
-    saved_epoch: Whole | None = None  # the newest checkpoint of the current task
+    saved: str | None = None  # the newest checkpoint of the current task
+    saved_sha256: str | None = None
+    saved_epoch: Whole | None = None
     saved_steps: Whole = 0
     ended: str | None = None  # the folder of the last attempt that has an outcome
     device: str | None = None

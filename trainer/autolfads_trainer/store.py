@@ -4,26 +4,36 @@ Six rules make a run survive the death of anything at any instruction (docs/run-
 a file is complete before it has its name; what decides is created once, and read back; plans read
 only what was decided; nothing that decides is changed; a worker is one life of one process;
 and a reader opens no name before another file has announced it.
+
+`disk.py` has the calls, this file the names and the records.
 """
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import json
-import os
-import secrets
-import shutil
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from pydantic import ValidationError
 from pydantic_core import PydanticSerializationError
 
+from autolfads_trainer.disk import (
+    NotVisibleYetError,
+    StoreError,
+    create_exclusively,
+    make_folder,
+    read_bytes,
+    remove,
+    retried,
+    sync_folder,
+    write_bytes,
+    write_quickly,
+)
 from autolfads_trainer.records import (
     FORMAT,
+    OLDEST_FORMAT,
     Assignment,
     End,
     Order,
@@ -36,76 +46,9 @@ from autolfads_trainer.records import (
 )
 
 MAX_JSON_BYTES = 4_000_000
-_TRANSIENT = {errno.ESTALE, errno.EIO, errno.EINTR, errno.EAGAIN}
-_TRIES = 5
+_NO_PLAIN_FILE = {errno.EINVAL, errno.ELOOP, errno.EISDIR, errno.ENXIO}
 
-T = TypeVar("T")
 R = TypeVar("R", bound=Record)
-
-
-class StoreError(RuntimeError):
-    """A file of the run directory that is not what it must be. The message names it."""
-
-
-def retried(call: Callable[[], T]) -> T:
-    """Return `call()`, tried again when a shared volume says ESTALE or EIO, which often pass."""
-    for attempt in range(1, _TRIES + 1):
-        try:
-            return call()
-        except OSError as error:
-            if error.errno not in _TRANSIENT or attempt == _TRIES:
-                raise
-            time.sleep(0.02 * 2**attempt)
-    raise AssertionError("not reached")
-
-
-def sync_folder(folder: Path) -> None:
-    """Make the names in `folder` durable."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
-def temporary(path: Path) -> Path:
-    """Return a name beside `path` that nobody else uses and no reader takes for a finished file."""
-    return path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}.tmp")
-
-
-def make_folder(folder: Path) -> None:
-    """Create `folder` and its parents, durably."""
-    if folder.is_dir():
-        return
-    make_folder(folder.parent)
-    folder.mkdir(exist_ok=True)
-    sync_folder(folder.parent)
-
-
-def write_bytes(path: Path, content: bytes) -> None:
-    """Write `content` so that `path` holds all of it or what was there before."""
-    write_with(path, lambda name: name.write_bytes(content))
-
-
-def write_with(path: Path, writer: Callable[[Path], object]) -> None:
-    """Like `write_bytes`, for a `writer` that wants a file name (h5py, torch, zipfile)."""
-    partial = temporary(path)
-    try:
-        writer(partial)
-        sync_file(partial)
-        partial.replace(path)
-    finally:
-        _forget(partial)
-    sync_folder(path.parent)
-
-
-def sync_file(path: Path) -> None:
-    """Make the content of `path` durable."""
-    handle = os.open(path, os.O_RDWR)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def replace(path: Path, record: Record) -> None:
@@ -117,36 +60,13 @@ def create_once(path: Path, record: R) -> R:
     """Create `path` with `record` unless it exists, and return what it then holds: that counts.
 
     Whatever the calls returned (a link can succeed and report an error), the name is read back.
+    Raises `NotVisibleYetError` where another has made it and this machine does not see it yet.
     """
-    partial = temporary(path)
+    create_exclusively(path, _encode(record))
     try:
-        partial.write_bytes(_encode(record))
-        sync_file(partial)
-        try:
-            retried(lambda: _link(partial, path))
-        except OSError as error:
-            raise StoreError(f"{path}: cannot be created: {error.strerror}") from error
-    finally:
-        _forget(partial)
-    retried(lambda: sync_folder(path.parent))
-    return read(path, type(record))
-
-
-def _link(partial: Path, path: Path) -> None:
-    try:
-        os.link(partial, path)
-    except FileExistsError:
-        pass
-    except OSError:
-        # The name may exist all the same: made by another, or by this very call.
-        if not path.exists():
-            raise
-
-
-def _forget(partial: Path) -> None:
-    """Remove a temporary file. What went wrong before is to be told, not that this fails too."""
-    with contextlib.suppress(OSError):
-        partial.unlink()
+        return read(path, type(record))
+    except FileNotFoundError:
+        raise NotVisibleYetError(errno.ENOENT, "was made, and is not seen yet", str(path)) from None
 
 
 def _encode(record: Record) -> bytes:
@@ -162,33 +82,57 @@ def _encode(record: Record) -> bytes:
 
 def read(path: Path, kind: type[R]) -> R:
     """Read one record. Raises `StoreError` naming the file, `FileNotFoundError` when absent."""
-
-    def load() -> bytes:
-        with path.open("rb") as file:
-            return file.read(MAX_JSON_BYTES + 1)
-
-    content = retried(load)
+    try:
+        content = retried(lambda: read_bytes(path, MAX_JSON_BYTES))
+    except OSError as error:
+        if error.errno in _NO_PLAIN_FILE:
+            raise StoreError(f"{path}: is no plain file") from None
+        raise
     if len(content) > MAX_JSON_BYTES:
         raise StoreError(f"{path}: has more than {MAX_JSON_BYTES} bytes")
     try:
         return kind.model_validate_json(content)
     except ValidationError as error:
-        newer = _newer_format(content)
-        if newer is not None:
-            raise StoreError(
-                f"{path}: was written by a newer version (format {newer}; this one reads {FORMAT})"
-            ) from None
         first = error.errors(include_url=False)[0]
         where = ".".join(str(part) for part in first["loc"]) or "the file"
-        raise StoreError(f"{path}: {where}: {first['msg']}") from None
+        what = _other_format(content) or f"{where}: {first['msg']}"
+        what = what[:300].encode("unicode_escape").decode("ascii")  # a stranger may have written it
+        raise StoreError(f"{path}: {what}") from None
 
 
-def _newer_format(content: bytes) -> int | None:
+def _other_format(content: bytes) -> str | None:
+    """Return what to say of a record whose format this version does not read."""
     try:
-        found = json.loads(content).get("format")
+        record: Any = json.loads(content)
+        found = record.get("format")
     except (ValueError, AttributeError, RecursionError):
         return None
-    return found if isinstance(found, int) and found > FORMAT else None
+    if type(found) is not int or OLDEST_FORMAT <= found <= FORMAT:
+        return None
+    maker = record.get("autolfads")
+    needed = f"autolfads {maker}" if isinstance(maker, str) and len(maker) < 40 else "the version"
+    age = "a newer" if found > FORMAT else "an older"
+    reads = f"formats {OLDEST_FORMAT} to {FORMAT}"
+    return (
+        f"was written by {age} version (format {found}; this one reads {reads}); "
+        f"expected {needed} that made it"
+    )
+
+
+def _refuse_link(path: Path) -> None:
+    try:
+        found = path.is_symlink()
+    except UnicodeError:
+        found = None
+    except OSError as error:
+        if error.errno != errno.ENAMETOOLONG:
+            raise
+        found = None
+    if found is None:
+        name = ascii(str(path))[:200]
+        raise StoreError(f"a record names {name}, which no file can be called")
+    if found:
+        raise StoreError(f"{path}: is a link; expected only files and folders of the run")
 
 
 def read_if_there(path: Path, kind: type[R]) -> R | None:
@@ -199,6 +143,23 @@ def read_if_there(path: Path, kind: type[R]) -> R | None:
         return None
 
 
+def _at_its_place(order: Order, member: int, generation: int, folder: Path) -> Order:
+    if (order.member, order.generation) != (member, generation):
+        raise StoreError(
+            f"{folder}/order.json: is for member {order.member}, generation "
+            f"{order.generation}; expected member {member}, generation {generation}"
+        )
+    return order
+
+
+def _in_its_folder(task: Task, folder: str) -> Task:
+    if task.folder != folder or not folder.endswith(f"/attempt-{task.attempt}"):
+        raise StoreError(
+            f"{folder}/task.json: is for '{task.folder[:200]}', attempt {task.attempt}"
+        )
+    return task
+
+
 class RunFolder:
     """Names and records of one run directory."""
 
@@ -207,10 +168,19 @@ class RunFolder:
 
     def path(self, relative: str) -> Path:
         """Return the path of a name that a record gives. Raises `StoreError` if it leads out."""
+        path = self._place(relative)
+        _refuse_link(path)
+        return path
+
+    def _place(self, relative: str) -> Path:
         name = PurePosixPath(relative)
         if not name.parts or name.is_absolute() or ".." in name.parts or "\0" in relative:
             raise StoreError(f"{self.root}: a record names '{relative}', outside of the folder")
-        return self.root / name
+        folder = self.root
+        for part in name.parts[:-1]:
+            folder = folder / part
+            _refuse_link(folder)
+        return folder / name.parts[-1]
 
     # Names. Members have three digits and generations too, so that listings read in order.
     @staticmethod
@@ -224,9 +194,13 @@ class RunFolder:
         return f"{parent}/attempt-{attempt}"
 
     @staticmethod
-    def checkpoint_in(attempt: str) -> str:
-        """Return the checkpoint of the attempt in the folder `attempt`."""
-        return f"{attempt}/checkpoint.ckpt"
+    def checkpoint_in(attempt: str, number: int) -> str:
+        """Return the name for save number 1, 2, 3… of the attempt in the folder `attempt`.
+
+        Two names take turns: an attempt never has more than two checkpoints, and the newest one
+        that its worker spoke of is not the one that it writes next.
+        """
+        return f"{attempt}/checkpoint-{2 - number % 2}.ckpt"
 
     @property
     def results(self) -> Path:
@@ -264,11 +238,15 @@ class RunFolder:
         """Write an order, once, and return the one that counts."""
         folder = self.path(self.leg_folder(order.member, order.generation))
         make_folder(folder)
-        return create_once(folder / "order.json", order)
+        return _at_its_place(
+            create_once(folder / "order.json", order), order.member, order.generation, folder
+        )
 
     def order(self, member: int, generation: int) -> Order | None:
         """Read an order."""
-        return read_if_there(self.path(self.leg_folder(member, generation)) / "order.json", Order)
+        folder = self.path(self.leg_folder(member, generation))
+        found = read_if_there(folder / "order.json", Order)
+        return found and _at_its_place(found, member, generation, folder)
 
     def order_at(self, relative: str) -> Order:
         """Read the order that a task names."""
@@ -277,11 +255,12 @@ class RunFolder:
     def give_task(self, task: Task) -> Task:
         """Write a task into its attempt's folder, once, and return the one that counts."""
         make_folder(self.path(task.folder))
-        return create_once(self.path(task.folder) / "task.json", task)
+        return _in_its_folder(create_once(self.path(task.folder) / "task.json", task), task.folder)
 
     def task(self, folder: str) -> Task | None:
         """Read the task of an attempt's folder."""
-        return read_if_there(self.path(folder) / "task.json", Task)
+        found = read_if_there(self.path(folder) / "task.json", Task)
+        return found and _in_its_folder(found, folder)
 
     def settle(self, folder: str, outcome: Outcome) -> Outcome:
         """Write the outcome of an attempt, once, and return the one that counts."""
@@ -292,7 +271,7 @@ class RunFolder:
         return read_if_there(self.path(folder) / "outcome.json", Outcome)
 
     def attempts(self, parent: str) -> Iterator[tuple[Task, Outcome | None]]:
-        """Walk the attempts below `parent` in order: used at a controller's start only."""
+        """Walk the attempts below `parent` in order: never used to wait for one."""
         number = 1
         while (task := self.task(self.attempt_folder(parent, number))) is not None:
             yield task, self.outcome(task.folder)
@@ -310,13 +289,7 @@ class RunFolder:
 
     def report(self, life: str, status: WorkerStatus) -> None:
         """Say what this worker does. Not synced: it is worthless after a power cut anyway."""
-        path = self.root / "workers" / f"{life}.status.json"
-        partial = temporary(path)
-        try:
-            partial.write_bytes(_encode(status))
-            partial.replace(path)
-        finally:
-            _forget(partial)
+        write_quickly(self.root / "workers" / f"{life}.status.json", _encode(status))
 
     def status(self, life: str) -> WorkerStatus | None:
         """Read what a worker does; None until it has written it.
@@ -333,62 +306,24 @@ class RunFolder:
         """Make the results written into an export attempt's folder the results of the run."""
         made = self.path(folder) / "results"
         if made.is_dir() and not self.results.exists():
-            made.rename(self.results)
+            try:
+                made.rename(self.results)
+            except OSError:
+                # Another controller was faster, or the answer is wrong: what is there counts.
+                if not self.results.is_dir() or made.is_dir():
+                    raise
             sync_folder(self.root)
         if not self.results.is_dir():
             raise StoreError(f"{made}: there are no results to publish")
 
-    def remove(self, relative: str) -> None:
-        """Remove a file or a folder below the run directory; it may be gone already."""
-        path = self.path(relative)
-        if path.is_dir() and not path.is_symlink():
-            shutil.rmtree(path, ignore_errors=True)
-        else:
-            path.unlink(missing_ok=True)
+    def remove(self, relative: str) -> bool:
+        """Remove a file or a folder below the run directory; return whether it is gone."""
+        return remove(self._place(relative))
 
-
-def check_volume(root: Path) -> None:
-    """Try in `root` what the run directory needs. Raises `StoreError` naming what is missing."""
-    first = temporary(root / "trial")
-    second = temporary(root / "trial")
-    needs: tuple[tuple[str, Callable[[], object]], ...] = (
-        ("create a folder", lambda: make_folder(root)),
-        ("write and fsync", lambda: _write_and_sync(first)),
-        ("hard link", lambda: os.link(first, second)),
-        ("exclusive creation", lambda: _refuses_to_overwrite(first, second)),
-        ("rename", lambda: _replaces(first, second)),
-        ("fsync of a folder", lambda: sync_folder(root)),
-    )
-    try:
-        for need, trial in needs:
-            try:
-                trial()
-            except OSError as error:
-                raise StoreError(
-                    f"{root}: this volume cannot do what a run needs: {need} ({error.strerror})"
-                ) from None
-    finally:
-        _forget(first)
-        _forget(second)
-
-
-def _write_and_sync(path: Path) -> None:
-    path.write_bytes(b"trial")
-    sync_file(path)
-
-
-def _replaces(first: Path, second: Path) -> None:
-    # Not as they are: renaming one link of a file to another is defined to do nothing at all.
-    second.unlink()
-    second.write_bytes(b"another")
-    first.replace(second)
-    if first.exists() or second.read_bytes() != b"trial":
-        raise OSError(errno.ENOTSUP, "the renamed file did not replace the other")
-
-
-def _refuses_to_overwrite(first: Path, second: Path) -> None:
-    try:
-        os.link(first, second)
-    except FileExistsError:
-        return
-    raise OSError(errno.ENOTSUP, "a second hard link replaced the first")
+    def contents(self, relative: str | None = None) -> list[str]:
+        """Return the names in a folder: to tidy up what is over, never to wait for something."""
+        try:
+            folder = self.root if relative is None else self.path(relative)
+            return sorted(path.name for path in folder.iterdir())
+        except FileNotFoundError:
+            return []

@@ -1,0 +1,85 @@
+"""Waiting for a disk that fails for a while: nothing finished is lost for want of a moment."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeVar
+
+from autolfads_trainer.disk import in_words, may_pass
+
+FIRST_WAIT, LONGEST_WAIT = 0.1, 5.0  # seconds
+SEEN_WITHIN = 90.0  # seconds; NFS and EFS remember a missing name for up to a minute
+
+T = TypeVar("T")
+
+
+@dataclass
+class Patience:
+    """Calls again and again what a disk refuses.
+
+    Attributes:
+        say: told the trouble in plain words, once, and None when it is over.
+        stop: called while waiting; raises to end it.
+    """
+
+    say: Callable[[str | None], None]
+    stop: Callable[[], None]
+    sleep: Callable[[float], None] = time.sleep
+    clock: Callable[[], float] = time.monotonic
+    trouble: str | None = None
+
+    def __call__(self, call: Callable[[], T]) -> T:
+        """Return `call()`, as soon as the disk lets it. Other errors are raised."""
+        wait = FIRST_WAIT
+        while True:
+            try:
+                result = call()
+            except OSError as error:
+                if not may_pass(error):
+                    raise
+                self.note(error)
+            else:
+                self.over()
+                return result
+            self._wait(wait)
+            wait = min(2 * wait, LONGEST_WAIT)
+
+    def announced(self, call: Callable[[], T | None]) -> T | None:
+        """Return `call()` of a name that another file has announced.
+
+        It may be seen late, so a missing one is looked for again, slowly, for a minute and a half.
+        Returns None if it is still missing then.
+        """
+        until = self.clock() + SEEN_WITHIN
+        wait = FIRST_WAIT
+        while True:
+            try:
+                result = self(call)
+            except FileNotFoundError:
+                result = None
+            if result is not None or self.clock() >= until:
+                return result
+            self._wait(wait)
+            wait = min(2 * wait, 1.0)
+
+    def note(self, error: OSError) -> None:
+        """Tell of a trouble, unless it was the last one told."""
+        words = in_words(error)
+        if words != self.trouble:
+            self.trouble = words
+            self.say(words)
+
+    def over(self) -> None:
+        """Tell that the disk works again, if it did not."""
+        if self.trouble is not None:
+            self.trouble = None
+            self.say(None)
+
+    def _wait(self, seconds: float) -> None:
+        until = self.clock() + seconds
+        while (left := until - self.clock()) > 0:
+            self.stop()
+            self.sleep(min(left, 0.1))
+        self.stop()

@@ -1,0 +1,83 @@
+"""The trial of a volume, before a run trusts it with anything."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from autolfads_trainer.disk import (
+    StoreError,
+    forget,
+    make_folder,
+    sync_file,
+    sync_folder,
+    temporary,
+    write_new,
+)
+
+
+def check_volume(root: Path) -> None:
+    """Try in `root` what the run directory needs. Raises `StoreError` naming what is missing."""
+    first = temporary(root / "trial")
+    second = temporary(root / "trial")
+    needs: tuple[tuple[str, Callable[[], object]], ...] = (
+        ("create a folder", lambda: make_folder(root)),
+        ("write and fsync", lambda: _writes(first)),
+        ("hard link", lambda: _links(first, second)),
+        ("exclusive creation", lambda: _refuses_to_overwrite(first, second)),
+        ("rename", lambda: _replaces(first, second)),
+        ("fsync of a folder", lambda: sync_folder(root)),
+    )
+    try:
+        for need, trial in needs:
+            try:
+                trial()
+            except OSError as error:
+                raise StoreError(
+                    f"{root}: this volume cannot do what a run needs: {need} ({error.strerror})"
+                ) from None
+    finally:
+        forget(first)
+        forget(second)
+
+
+def _writes(path: Path) -> None:
+    write_new(path, b"trial")
+    sync_file(path)
+    if path.read_bytes() != b"trial":
+        raise OSError(errno.EIO, "what was written is not what is read")
+
+
+def _links(first: Path, second: Path) -> None:
+    os.link(first, second)
+    if not second.exists() or not os.path.samefile(first, second):  # noqa: PTH121
+        raise OSError(errno.ENOTSUP, "the second name is not a link to the first")
+
+
+def _refuses_to_overwrite(first: Path, second: Path) -> None:
+    other = temporary(first.with_name("trial"))
+    try:
+        write_new(other, b"other")
+        with contextlib.suppress(FileExistsError):
+            os.link(other, second)
+        if second.read_bytes() != b"trial":
+            raise OSError(errno.ENOTSUP, "a second hard link replaced the first")
+        try:
+            write_new(first, b"again")
+        except FileExistsError:
+            return
+        raise OSError(errno.ENOTSUP, "a file was created although its name exists")
+    finally:
+        forget(other)
+
+
+def _replaces(first: Path, second: Path) -> None:
+    # Not as they are: renaming one link of a file to another is defined to do nothing at all.
+    second.unlink()
+    write_new(second, b"another")
+    first.replace(second)
+    if first.exists() or second.read_bytes() != b"trial":
+        raise OSError(errno.ENOTSUP, "the renamed file did not replace the other")
