@@ -17,9 +17,11 @@ from run_directory_examples import Disk, failing, listing, order
 
 from autolfads_trainer import LFADS
 from autolfads_trainer.data.hdf5 import read_recording
-from autolfads_trainer.store import RunFolder, StoreError, check_volume, create_once
+from autolfads_trainer.disk import StoreError
+from autolfads_trainer.store import RunFolder, create_once
 from autolfads_trainer.training.checkpoint import load_file, save_file
 from autolfads_trainer.userinput import InputError, parse_yaml
+from autolfads_trainer.volume import check_volume
 
 
 # store
@@ -53,7 +55,7 @@ def test_a_read_only_volume_is_told(tmp_path, monkeypatch):
         raise OSError(errno.EROFS, os.strerror(errno.EROFS))
 
     monkeypatch.setattr(os, "unlink", fails)  # also of what is not there, as Linux does
-    monkeypatch.setattr(Path, "write_bytes", fails)
+    monkeypatch.setattr(os, "write", fails)
     with pytest.raises(StoreError, match="write and fsync"):
         check_volume(tmp_path)
 

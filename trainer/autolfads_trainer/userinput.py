@@ -8,7 +8,9 @@ from __future__ import annotations
 import difflib
 import math
 import re
+import stat
 from collections.abc import Iterable
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -17,16 +19,35 @@ import yaml
 MAX_BYTES = 1_000_000  # a configuration of 1 MB is a mistake or an attack
 MAX_VALUES = 100_000
 MAX_ALIASES = 100  # aliases multiply: a "YAML bomb" is a small file of many
+MAX_DIGITS = 250  # of a whole number: any such number is a finite float, and can be shown
+MAX_MESSAGE = 10_000  # messages go into records, conditions and terminals
+_MOST_COMPARED = 1_000  # words and letters: likeness takes the product of the lengths
+
+# What a terminal obeys instead of showing, and what no encoding has: halves of surrogate pairs.
+_UNPRINTABLE = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
 
 class InputError(ValueError):
     """Input that the user can mend. The message names the file or key, what was found, and what
-    was expected; commands print it without a traceback and exit with code 2."""
+    was expected; commands print it without a traceback and exit with code 2.
+
+    What it quotes is a stranger's: it is shortened, and made so that it can always be printed."""
+
+    def __init__(self, message: str) -> None:
+        if len(message) > MAX_MESSAGE:
+            message = f"{message[: MAX_MESSAGE - 3]}..."
+        super().__init__(_UNPRINTABLE.sub(_escaped, message))
+
+
+def _escaped(found: re.Match[str]) -> str:
+    return found[0].encode("unicode_escape").decode()
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
     """Return ` (did you mean 'x'?)` for the known word closest to `word`, or an empty string."""
-    candidates = list(known)
+    candidates = [name for name in islice(known, _MOST_COMPARED) if len(name) <= _MOST_COMPARED]
+    if len(word) > _MOST_COMPARED:
+        return ""
     close = difflib.get_close_matches(word, candidates, n=1, cutoff=0.6)
     if not close:  # camelCase against snake_case and a dotted path against its end are near, too
         folded = {_fold(name): name for name in candidates}
@@ -52,6 +73,27 @@ class _Loader(yaml.SafeLoader):
                 raise yaml.YAMLError(f"more than {MAX_ALIASES} aliases (*name)")
         return super().compose_node(parent, index)
 
+    def compose_scalar_node(self, anchor: Any) -> yaml.ScalarNode:
+        node = super().compose_scalar_node(anchor)
+        try:
+            node.value.encode()
+        except UnicodeEncodeError:
+            # JSON writes what is beyond 16 bits as two escapes, which belong together.
+            halves = node.value.encode("utf-16-le", "surrogatepass")
+            try:
+                node.value = halves.decode("utf-16-le")
+            except UnicodeDecodeError:
+                line = node.start_mark.line + 1
+                raise yaml.YAMLError(f"line {line}: half a surrogate pair is no text") from None
+        return node
+
+    def construct_yaml_int(self, node: yaml.ScalarNode) -> int:
+        # In base 16 and 60 Python has no limit of its own, and makes what it then cannot show.
+        if len(node.value) > MAX_DIGITS:
+            line = node.start_mark.line + 1
+            raise yaml.YAMLError(f"line {line}: Exceeds the limit of {MAX_DIGITS} digits")
+        return super().construct_yaml_int(node)
+
     def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
         # Looked at here, since later a merge (<<) may have been laid into the mapping itself.
         node = super().compose_mapping_node(anchor)
@@ -74,6 +116,8 @@ class _Loader(yaml.SafeLoader):
             raise yaml.YAMLError(f"more than {MAX_VALUES} keys once merges (<<) are followed")
 
 
+_Loader.add_constructor("tag:yaml.org,2002:int", _Loader.construct_yaml_int)
+
 # SafeLoader's own float needs a dot and a signed exponent: `1e-5` would be a string.
 _Loader.yaml_implicit_resolvers = {
     first: [
@@ -95,16 +139,37 @@ _Loader.add_implicit_resolver(
 )
 
 
+def is_special(path: Path) -> bool:
+    """Return whether `path` is a pipe, a socket or a device: waited for, or read without end."""
+    try:
+        mode = path.stat().st_mode
+    except (OSError, ValueError):  # whoever opens it says what is wrong
+        return False
+    return not stat.S_ISREG(mode) and not stat.S_ISDIR(mode)
+
+
+# PyYAML itself stumbles over `!!bool maybe`, `!!int ''`, `!!timestamp x`, `!!float 1:1:1:…`.
+_STUMBLES = (
+    yaml.YAMLError,
+    ValueError,
+    LookupError,
+    AttributeError,
+    TypeError,
+    ArithmeticError,
+    RecursionError,
+)
+
+
 def read_yaml(path: Path, what: str) -> dict[str, Any]:
     """Read the YAML mapping in `path`; `what` names it in errors (`manifest`, `configuration`).
 
     Code is never run, whatever the tags say. Raises `InputError`.
     """
+    if is_special(path):
+        raise InputError(f"{path}: is no regular file; expected the {what}, a YAML file")
     try:
         size = path.stat().st_size
-        if size > MAX_BYTES:
-            raise InputError(f"{path}: the {what} has {size} bytes; at most {MAX_BYTES} are read")
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8") if 0 < size <= MAX_BYTES else ""
     except FileNotFoundError:
         raise InputError(f"{path}: no such {what} file") from None
     except IsADirectoryError:
@@ -113,6 +178,10 @@ def read_yaml(path: Path, what: str) -> dict[str, Any]:
         raise InputError(f"{path}: is not text; expected the {what}, a YAML file") from None
     except OSError as error:
         raise InputError(f"{path}: the {what} cannot be read: {error.strerror}") from None
+    except ValueError as error:  # a name with a null byte in it
+        raise InputError(f"{path}: the {what} cannot be read: {error}") from None
+    if size > MAX_BYTES:
+        raise InputError(f"{path}: the {what} has {size} bytes; at most {MAX_BYTES} are read")
     return parse_yaml(text, str(path), what)
 
 
@@ -120,8 +189,7 @@ def parse_yaml(text: str, source: str, what: str) -> dict[str, Any]:
     """Read one YAML mapping from `text`; `source` names it in errors. Raises `InputError`."""
     try:
         document = _Loader(text).get_single_data()
-    except (yaml.YAMLError, ValueError, LookupError, AttributeError, RecursionError) as error:
-        # PyYAML itself stumbles over `!!bool maybe`, `!!int ''`, `!!timestamp x`.
+    except _STUMBLES as error:
         reason = _yaml_reason(error)
         raise InputError(f"{source}: is not valid YAML: {reason}") from None
     if document is None:

@@ -84,8 +84,9 @@ class Layers:
                 self._replace(below, at, value, origin)
 
     def _replace(self, mapping: dict[str, Any], key: Key, value: Any, origin: Origin) -> None:
-        for known in [k for k in self._origins if k[: len(key)] == key]:
-            del self._origins[known]
+        if key[-1] in mapping:  # nothing is known below a key that is new
+            for known in [k for k in self._origins if k[: len(key)] == key]:
+                del self._origins[known]
         mapping[key[-1]] = value
         self._origins[key] = origin
 

@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -20,15 +21,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from autolfads_trainer.config import DataSizes
-from autolfads_trainer.userinput import InputError, nearest
+from autolfads_trainer.data.safety import (
+    BROKEN,
+    Declared,
+    declared,
+    described,
+    refuse_what_does_not_fit,
+)
+from autolfads_trainer.disk import may_pass
+from autolfads_trainer.userinput import InputError, is_special, nearest
 
 SPLITS = ("train", "valid")
 REQUIRED = tuple(f"{split}_{part}_data" for split in SPLITS for part in ("encod", "recon"))
 EXT_INPUT = tuple(f"{split}_ext_input" for split in SPLITS)
-# What h5py raises for a file that is damaged, or refers to something that is not there.
-_BROKEN = (OSError, RuntimeError, KeyError, ValueError, TypeError)
+OPTIONAL = (*EXT_INPUT, *(f"{split}_truth" for split in SPLITS))
 
 MOST_SPIKES = 2**24  # up to here float32 holds every whole number
+MOST_NAMES = 10_000  # datasets in a file; all are kept, and named in errors
+_NAMES_TOLD = 20
 
 Floats = NDArray[np.float32]
 
@@ -73,6 +83,8 @@ class Recording:
 @contextmanager
 def opened(path: Path) -> Iterator[h5py.File]:
     """Open an HDF5 file for reading, without locks: shared volumes often have none."""
+    if is_special(path):
+        raise InputError(f"{path}: is no regular file; expected one HDF5 file")
     try:
         path.open("rb").close()
     except FileNotFoundError:
@@ -80,17 +92,24 @@ def opened(path: Path) -> Iterator[h5py.File]:
     except IsADirectoryError:
         raise InputError(f"{path}: is a folder; expected one HDF5 file") from None
     except OSError as error:
+        if may_pass(error):
+            raise
         raise InputError(f"{path}: cannot be read: {error.strerror}") from None
+    except ValueError as error:  # a name with a null byte in it
+        raise InputError(f"{path}: cannot be read: {error}") from None
     try:
         file = h5py.File(path, "r", locking=False)
-    except _BROKEN as error:
+    except BROKEN as error:
         if not h5py.is_hdf5(path):
             raise InputError(
                 f"{path}: is not an HDF5 file; 'autolfads split' makes one of .npz, .mat and others"
             ) from None
         raise InputError(f"{path}: is a broken HDF5 file: {error}") from None
-    with file:
+    try:
         yield file
+    finally:
+        with suppress(*BROKEN):  # what was read is read; a broken file may not even close
+            file.close()
 
 
 def fingerprint(path: Path) -> str:
@@ -105,13 +124,16 @@ def read_recording(path: Path) -> Recording:
         keys = _names(file, path)
         for name in REQUIRED:
             if name not in keys:
-                found = ", ".join(sorted(keys)) or "nothing"
                 raise InputError(
-                    f"{path}: has no dataset '{name}'{nearest(name, keys)}; found {found}"
+                    f"{path}: has no dataset '{name}'{nearest(name, keys)}; found {_told(keys)}"
                 )
-        arrays = {name: _counts(file, name, path) for name in REQUIRED}
+        there = [name for name in (*REQUIRED, *OPTIONAL) if name in keys]
+        datasets = {name: _dataset(file, name, path) for name in there}
+        refuse_what_does_not_fit(datasets.values(), path)
+        arrays = {name: _counts(datasets[name], path) for name in REQUIRED}
         _check_shapes(arrays, path)
-        train, valid = (_split(file, split, arrays, path) for split in SPLITS)
+        factor = _conversion_factor(file, keys, path)
+        train, valid = (_split(datasets, split, arrays, factor, path) for split in SPLITS)
     for name, other in (EXT_INPUT, EXT_INPUT[::-1]):
         if name in keys and other not in keys:
             raise InputError(f"{path}: has '{name}' but no '{other}'; expected both or neither")
@@ -125,39 +147,55 @@ def read_recording(path: Path) -> Recording:
 
 
 def _names(file: h5py.File, path: Path) -> frozenset[str]:
+    found: list[bytes] = []
+
+    def take(name: bytes) -> bool | None:  # True: enough
+        found.append(name)
+        return True if len(found) > MOST_NAMES else None
+
     try:
-        return frozenset(str(name) for name in file)
-    except _BROKEN as error:
+        file.id.links.iterate(take)
+    except BROKEN as error:
         raise InputError(f"{path}: is a broken HDF5 file: {error}") from None
-
-
-def _dataset(file: h5py.File, name: str, path: Path) -> Floats:
+    if len(found) > MOST_NAMES:
+        raise InputError(f"{path}: holds more than {MOST_NAMES} names; expected a few datasets")
     try:
-        dataset = file[name]
-        is_one = isinstance(dataset, h5py.Dataset)
-        dtype, shape = (dataset.dtype, dataset.shape) if is_one else (None, None)
-    except _BROKEN as error:  # a link that leads nowhere, too
-        raise InputError(f"{path}: '{name}' cannot be read: {error}") from None
-    if dtype is None:
-        raise InputError(f"{path}: '{name}' is a group; expected a dataset of numbers")
-    if dtype.kind not in "biuf":
-        raise InputError(f"{path}: '{name}' holds {dtype}; expected numbers")
-    if shape is None or len(shape) != 3:
-        found = "holds nothing" if shape is None else f"has {len(shape)} axes, {tuple(shape)}"
-        raise InputError(f"{path}: '{name}' {found}; expected 3: (trials, time, channels)")
-    for axis, size in zip(("trials", "time steps", "channels"), shape, strict=True):
+        return frozenset(name.decode() for name in found)
+    except UnicodeDecodeError as error:
+        raise InputError(
+            f"{path}: the name {error.object!r} is not UTF-8; expected a name that can be written"
+        ) from None
+
+
+def _told(keys: frozenset[str]) -> str:
+    shown = ", ".join(sorted(keys)[:_NAMES_TOLD]) or "nothing"
+    return shown if len(keys) <= _NAMES_TOLD else f"{shown} and {len(keys) - _NAMES_TOLD} more"
+
+
+def _dataset(file: h5py.File, name: str, path: Path) -> Declared:
+    found = declared(file, name, path)
+    if len(found.shape) != 3:
+        raise InputError(
+            f"{path}: '{name}' has {len(found.shape)} axes, {found.shape}; "
+            "expected 3: (trials, time, channels)"
+        )
+    for axis, size in zip(("trials", "time steps", "channels"), found.shape, strict=True):
         if size == 0 and not name.endswith("_ext_input"):
             raise InputError(f"{path}: '{name}' has 0 {axis}; expected at least 1")
+    return found
+
+
+def _values(found: Declared, path: Path, dtype: Any = np.float32) -> NDArray[Any]:
     try:
         with np.errstate(over="ignore"):  # becomes infinite, and is refused with its place
-            return np.asarray(dataset[()], dtype=np.float32)
-    except (*_BROKEN, MemoryError) as error:
-        raise InputError(f"{path}: '{name}' cannot be read: {error}") from None
+            return np.asarray(found.dataset[()], dtype=dtype)
+    except BROKEN as error:
+        raise InputError(f"{path}: '{found.name}' cannot be read: {error}") from None
 
 
-def _counts(file: h5py.File, name: str, path: Path) -> Floats:
+def _counts(found: Declared, path: Path) -> Floats:
     """Read spike counts: the Poisson cost is defined for whole numbers from 0 only."""
-    counts = _dataset(file, name, path)
+    name, counts = found.name, _values(found, path)
     # `not (>= 0)` is true for NaN as well.
     _refuse(~(counts >= 0) | ~np.isfinite(counts), counts, name, path, "a count of 0 or more")
     _refuse(counts != np.round(counts), counts, name, path, "a whole number of spikes")
@@ -201,49 +239,68 @@ def _check_shapes(arrays: dict[str, Floats], path: Path) -> None:
                 )
 
 
-def _split(file: h5py.File, split: str, arrays: dict[str, Floats], path: Path) -> SplitArrays:
+def _split(
+    datasets: dict[str, Declared],
+    split: str,
+    arrays: dict[str, Floats],
+    factor: float,
+    path: Path,
+) -> SplitArrays:
     encod, recon = arrays[f"{split}_encod_data"], arrays[f"{split}_recon_data"]
     trials, encod_steps, _ = encod.shape
     ext_input = np.zeros((trials, encod_steps, 0), np.float32)
     name = f"{split}_ext_input"
-    if name in file:
-        ext_input = _dataset(file, name, path)
+    if name in datasets:
+        ext_input = _values(datasets[name], path)
         if ext_input.shape[0] != trials or not encod_steps <= ext_input.shape[1] <= recon.shape[1]:
             raise InputError(
                 f"{path}: '{name}' has {_shape(ext_input)}; expected {trials} trials and "
                 f"{encod_steps} to {recon.shape[1]} time steps"
             )
         _refuse(~np.isfinite(ext_input), ext_input, name, path, "a finite number")
-    return SplitArrays(encod, recon, ext_input, _truth(file, split, recon, path))
+    truth = datasets.get(f"{split}_truth")
+    return SplitArrays(
+        encod, recon, ext_input, None if truth is None else _truth(truth, recon, factor, path)
+    )
 
 
-def _truth(file: h5py.File, split: str, recon: Floats, path: Path) -> Floats | None:
-    name = f"{split}_truth"
-    if name not in file:
-        return None
-    truth = _dataset(file, name, path)
+def _truth(found: Declared, recon: Floats, factor: float, path: Path) -> Floats:
+    name, truth = found.name, _values(found, path)
     if truth.shape != recon.shape:
         raise InputError(
             f"{path}: '{name}' has {_shape(truth)}; expected {_shape(recon)}, "
-            f"as {split}_recon_data has"
+            f"as {name.removesuffix('truth')}recon_data has"
         )
     _refuse(~np.isfinite(truth), truth, name, path, "a finite rate")
-    return np.asarray(truth / _conversion_factor(file, name, path), dtype=np.float32)
+    with np.errstate(over="ignore"):
+        rates = np.asarray(truth / factor, dtype=np.float32)
+    divided = "a finite rate once divided by conversion_factor"
+    _refuse(~np.isfinite(rates), truth, name, path, divided)
+    return rates
 
 
-def _conversion_factor(file: h5py.File, truth: str, path: Path) -> float:
-    if "conversion_factor" not in file:
+def _conversion_factor(file: h5py.File, keys: frozenset[str], path: Path) -> float:
+    """Return what the truth is divided by; NaN where there is none."""
+    truth = next((name for name in OPTIONAL if name.endswith("_truth") and name in keys), None)
+    if truth is None:
+        return np.nan
+    if "conversion_factor" not in keys:
         raise InputError(
             f"{path}: has '{truth}' but no 'conversion_factor'; expected the number that the truth "
             "is divided by to give spikes per bin"
         )
-    try:
-        value: Any = np.asarray(file["conversion_factor"][()])
-    except _BROKEN as error:
-        raise InputError(f"{path}: 'conversion_factor' cannot be read: {error}") from None
-    number = float(value.ravel()[0]) if value.dtype.kind in "biuf" and value.size == 1 else np.nan
-    if not (np.isfinite(number) and number > 0):
-        raise InputError(f"{path}: 'conversion_factor' is {value!r}; expected one number above 0")
+    shape, dtype = described(file, "conversion_factor", path)
+    if shape is None or prod(shape) != 1 or dtype.kind not in "biuf":
+        raise InputError(
+            f"{path}: 'conversion_factor' is {dtype} of sizes {shape}; expected one number above 0"
+        )
+    found = declared(file, "conversion_factor", path)
+    refuse_what_does_not_fit([found], path)
+    number = float(_values(found, path, np.float64).ravel()[0])
+    with np.errstate(over="ignore"):
+        usable = 0 < np.float32(number) < np.inf  # float32, as what it divides
+    if not usable:
+        raise InputError(f"{path}: 'conversion_factor' is {number!r}; expected one number above 0")
     return number
 
 

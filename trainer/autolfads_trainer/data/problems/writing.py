@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import h5py
 from numpy.typing import NDArray
 
-from autolfads_trainer.store import write_with
+from autolfads_trainer.disk import may_pass, write_with
 from autolfads_trainer.userinput import InputError
 
 
@@ -19,11 +21,13 @@ def write(
     attributes: Mapping[str, str | int | float],
     *,
     force: bool = False,
+    in_a_run: bool = False,
 ) -> None:
     """Write `arrays` as the datasets and `attributes` as the file attributes of an HDF5 file.
 
     The file gets its name once it is complete and on the disk, and the same input gives the same
-    bytes. Raises `InputError` as `check_target` does, and when the disk refuses.
+    bytes. Raises `InputError` as `check_target` does, and when the disk refuses; `in_a_run` an
+    `OSError` where that can pass, since a run waits for its disk.
     """
     check_target(path, force=force)
 
@@ -36,8 +40,14 @@ def write(
             file.attrs.update(attributes)
 
     try:
-        write_with(path, fill)
+        with TemporaryDirectory(prefix="autolfads-") as scratch:
+            # HDF5 writes here and there in a file: shared volumes are spared that.
+            local = Path(scratch) / path.name
+            fill(local)
+            write_with(path, lambda name: shutil.copyfile(local, name))
     except (OSError, RuntimeError) as error:  # h5py reports a full disk at close as RuntimeError
+        if in_a_run and may_pass(error):
+            raise
         reason = getattr(error, "strerror", None) or str(error)
         raise InputError(f"{path}: cannot be written: {reason}") from error
 

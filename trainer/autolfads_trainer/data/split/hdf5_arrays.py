@@ -38,6 +38,10 @@ def read(
             refused[name] = "a MATLAB sparse matrix"
         if not isinstance(item, h5py.Dataset) or "MATLAB_sparse" in item.parent.attrs:
             return
+        created = item.id.get_create_plist()
+        if created.get_layout() == h5py.h5d.VIRTUAL or created.get_external_count():
+            refused[name] = "numbers kept in another file"
+            return
         matlab = _matlab_class(item)
         what = _unusable(item, matlab)
         if what is not None:
