@@ -154,11 +154,11 @@ def test_a_checkpoint_is_synced_before_it_has_its_name(tmp_path, monkeypatch):
 
     save_file(path, {"weight": torch.ones(2)})
 
-    assert disk.names == ["fsync", "replace", "fsync folder"]
-    assert seen == [0, 0, 2]
+    assert disk.names == ["write", "fsync", "replace", "fsync folder"]
+    assert seen == [0, 0, 0, 2]
 
 
-@pytest.mark.parametrize("step", range(2))
+@pytest.mark.parametrize("step", range(3))
 def test_a_worker_killed_while_it_saves_leaves_the_checkpoint_before(step, tmp_path, monkeypatch):
     path = tmp_path / "checkpoint.ckpt"
     save_file(path, {"weight": torch.zeros(2)})

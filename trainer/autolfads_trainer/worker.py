@@ -6,6 +6,7 @@ Exit codes: 0 only when told that the run is over; 143 when told to leave (SIGTE
 
 from __future__ import annotations
 
+import contextlib
 import os
 import resource
 import signal
@@ -16,14 +17,18 @@ from pathlib import Path
 
 import click
 
-from autolfads_trainer.records import Outcome, Task, WorkerStatus
-from autolfads_trainer.store import RunFolder, StoreError
+from autolfads_trainer.disk import StoreError, may_pass
+from autolfads_trainer.patience import Patience
+from autolfads_trainer.records import Assignment, Outcome, Task, WorkerStatus
+from autolfads_trainer.store import RunFolder
 from autolfads_trainer.tasks.context import Context, MustLeave, Said, TaskGone
 from autolfads_trainer.userinput import InputError
 
 LEFT = 143
 WAIT = 0.02  # seconds between looks at the assignment: a hand-over takes well under half a second
+SLOWEST_WAIT = 1.0  # before there is one: a volume that remembers missing names is not to be asked
 SAY_EVERY = 0.2  # seconds between writes of the status while a task goes on
+MOST_TRACEBACKS = 20  # in a worker's life: its log has a bound, too
 
 
 class Worker:
@@ -46,6 +51,8 @@ class Worker:
         self.told_to_leave = False
         self.status = WorkerStatus(counter=0, doing="starting", device=device)
         self.last_said = 0.0
+        self.tracebacks = 0
+        self.patience = Patience(say=self._tell_trouble, stop=self._stop_waiting)
         self.context = Context(
             folder=folder,
             device=device,
@@ -53,17 +60,22 @@ class Worker:
             allow_import=allow_import,
             say=self._say,
             must_leave=self._must_leave,
+            patience=self.patience,
         )
 
     def work(self) -> int:
         """Do tasks until the run is over or this worker must leave; return the exit code."""
         signal.signal(signal.SIGTERM, self._on_sigterm)
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the controller, which tells us
-        self._report(doing="idle")
+        self._first_words()
         done: str | None = None
         warm = False
+        unknown = WAIT  # until the controller has written the first assignment
         while not self._must_leave():
-            assignment = self.folder.assignment(self.life)
+            assignment = self._assignment()
+            if assignment is None and done is None:
+                time.sleep(unknown)
+                unknown = min(1.5 * unknown, SLOWEST_WAIT)
             if assignment is not None and assignment.leave:
                 self._report(doing="leaving")
                 return 0
@@ -78,31 +90,45 @@ class Worker:
             done = assignment.task
             try:
                 self._do(done)
-            except TaskGone:
+            except (TaskGone, MustLeave):
                 return LEFT
         self._report(doing="left")
         return LEFT
 
+    def _assignment(self) -> Assignment | None:
+        try:
+            return self.folder.assignment(self.life)
+        except OSError as error:
+            if not may_pass(error):
+                raise
+            self.patience.note(error)
+            return None
+
     def _do(self, folder: str) -> None:
-        task = self.folder.task(folder)
-        if task is None or task.worker != self.life or self.folder.outcome(folder) is not None:
-            raise TaskGone(folder)  # another life has it, or had it
+        task = self.patience.announced(lambda: self.folder.task(folder))
+        if task is None or task.worker != self.life:
+            raise TaskGone(folder)  # another life has it
+        if self.patience(lambda: self.folder.outcome(folder)) is not None:
+            raise TaskGone(folder)  # had by another, or given up
         self._report(
             doing=f"starting to {task.kind}",
             task=folder,
             ended=None,
-            saved_epoch=None,  # what was saved is the last task's
+            saved=None,  # what was saved is the last task's
+            saved_sha256=None,
+            saved_epoch=None,
             saved_steps=0,
         )
         outcome = self._attempt(task)
-        counts = self.folder.settle(folder, outcome)
+        counts = self.patience(lambda: self.folder.settle(folder, outcome))
         if counts.model_dump_json() != outcome.model_dump_json():
             raise TaskGone(folder)
         self._report(doing="idle", task=None, ended=folder, epoch=None, score=None)
 
     def _attempt(self, task: Task) -> Outcome:
         try:
-            return _run_task(self.context, task)
+            # A task broken off by its disk is begun again when the disk works.
+            return self.patience(lambda: _run_task(self.context, task))
         except TaskGone:
             raise
         except MustLeave:
@@ -110,7 +136,9 @@ class Worker:
         except InputError as error:
             return Outcome(outcome="failed", reason=str(error), input_error=True)
         except Exception as error:
-            traceback.print_exc()
+            self.tracebacks += 1
+            if self.tracebacks <= MOST_TRACEBACKS:
+                traceback.print_exc()
             return Outcome(outcome="failed", reason=f"{type(error).__name__}: {error}")
 
     def _must_leave(self) -> bool:
@@ -121,6 +149,18 @@ class Worker:
     def _on_sigterm(self, _signal: int, _frame: object) -> None:
         self.told_to_leave = True
 
+    def _stop_waiting(self) -> None:
+        if self._must_leave():
+            raise MustLeave
+        self._breathe()  # waiting for a disk is a sign of life, if it can be written
+
+    def _tell_trouble(self, trouble: str | None) -> None:
+        words = f"waiting: {trouble}" if trouble else "going on: the disk works again"
+        with contextlib.suppress(OSError):  # the log may lie on that very disk
+            print(words, file=sys.stderr, flush=True)
+        if trouble:
+            self._report(doing=words)
+
     def _say(self, said: Said) -> None:
         now = time.monotonic()
         if now - self.last_said >= SAY_EVERY or said.doing != self.status.doing:
@@ -128,6 +168,8 @@ class Worker:
                 doing=said.doing,
                 epoch=said.epoch,
                 score=said.score,
+                saved=said.saved,
+                saved_sha256=said.saved_sha256,
                 saved_epoch=said.saved_epoch,
                 saved_steps=said.saved_steps,
             )
@@ -136,6 +178,17 @@ class Worker:
         if time.monotonic() - self.last_said >= 1.0:
             self._report(doing=self.status.doing)
 
+    def _first_words(self) -> None:
+        """Say that this worker is there. Its folder may be seen late, as names are."""
+        self.status = self.status.model_copy(update={"doing": "idle", "counter": 1})
+
+        def say() -> bool:
+            self.folder.report(self.life, self.status)
+            return True
+
+        if self.patience.announced(say) is None:
+            raise StoreError(f"{self.folder.root}/workers: no such folder; expected that of a run")
+
     def _report(self, **changes: object) -> None:
         # In bytes on macOS, in KiB elsewhere.
         unit = 1 if sys.platform == "darwin" else 1024
@@ -143,7 +196,13 @@ class Worker:
         self.status = self.status.model_copy(
             update={**changes, "counter": self.status.counter + 1, "peak_memory_bytes": peak}
         )
-        self.folder.report(self.life, self.status)
+        try:
+            self.folder.report(self.life, self.status)
+        except FileNotFoundError:
+            pass  # its folder is not seen yet; if it is gone, the outcome will tell
+        except OSError as error:  # it decides nothing: the next one will do
+            if not may_pass(error):
+                raise
         self.last_said = time.monotonic()
 
 

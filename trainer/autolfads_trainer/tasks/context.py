@@ -7,8 +7,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from autolfads_trainer.disk import StoreError
+from autolfads_trainer.patience import Patience
 from autolfads_trainer.records import Run
-from autolfads_trainer.store import RunFolder, StoreError
+from autolfads_trainer.store import RunFolder
 from autolfads_trainer.userinput import InputError
 
 if TYPE_CHECKING:
@@ -33,6 +35,8 @@ class Said:
     doing: str
     epoch: float | None = None
     score: float | None = None
+    saved: str | None = None
+    saved_sha256: str | None = None
     saved_epoch: int | None = None
     saved_steps: int = 0
 
@@ -47,11 +51,12 @@ class Context:
     allow_import: Sequence[str]
     say: Callable[[Said], None]  # tell the controller; cheap, called often
     must_leave: Callable[[], bool]  # told to leave, or left alone
+    patience: Patience  # with a disk that fails for a while, and with names that are seen late
     _data: tuple[str, Recording, Dataset] | None = field(default=None, repr=False)
 
     def run(self) -> Run:
         """What was frozen."""
-        run = self.folder.run()
+        run = self.patience.announced(self.folder.run)
         if run is None:
             raise StoreError(f"{self.folder.root}: has no run.json although a task needs it")
         return run
@@ -76,8 +81,15 @@ class Context:
 
         if self._data is None or self._data[0] != run.data.sha256:
             path = self.data_path(run)
-            recording = read_recording(path)
-            if fingerprint(path) != run.data.sha256:
+            # First of all, since it tells a disk's trouble, which passes, as what it is.
+            found = fingerprint(path) if path.is_file() else None
+            try:
+                recording = read_recording(path)
+            except InputError:
+                if found != run.data.sha256 or fingerprint(path) != found:
+                    raise
+                recording = read_recording(path)  # it was whole: the disk failed between two reads
+            if found != run.data.sha256:
                 raise InputError(
                     f"{path}: was changed since this run began; expected the file as it was, "
                     "or a new run in another folder"

@@ -7,6 +7,7 @@ import math
 import platform
 import shutil
 from collections.abc import Mapping
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -17,17 +18,18 @@ import torch
 
 from autolfads_trainer.data.dataset import Dataset
 from autolfads_trainer.data.hdf5 import Recording, opened
+from autolfads_trainer.disk import StoreError, make_folder, write_bytes, write_with
 from autolfads_trainer.model.lfads import LFADS
 from autolfads_trainer.records import Outcome, Run, Task
 from autolfads_trainer.results.archive import write_archive
 from autolfads_trainer.results.fitlog import read_rows, write_fitlog
-from autolfads_trainer.results.history import History, Leg
+from autolfads_trainer.results.history import History, Leg, Row
 from autolfads_trainer.results.output_file import write_output_file
 from autolfads_trainer.results.quality import quality_of
 from autolfads_trainer.results.report import TrialExamples, write_report
 from autolfads_trainer.results.sampling import Arrays, posterior_means
-from autolfads_trainer.store import StoreError, make_folder, write_bytes, write_with
 from autolfads_trainer.tasks.context import Context, MustLeave, Said
+from autolfads_trainer.tasks.start import Damaged, loaded
 from autolfads_trainer.training.checkpoint import save_file
 from autolfads_trainer.training.draws import seed_of
 
@@ -40,18 +42,21 @@ def export(context: Context, task: Task) -> Outcome:
     run = context.run()
     if task.start_from is None or task.best is None:
         raise StoreError(f"{task.folder}/task.json: names no best member")
+    try:
+        device = str(context.torch_device())
+        model = loaded(context, task, lambda path: LFADS.load_from_checkpoint(path, device))
+    except Damaged as damage:
+        return damage.outcome
     recording, data = context.data(run)
     folder = context.folder.path(task.folder) / "results"
     shutil.rmtree(folder, ignore_errors=True)  # of a life that was broken off in this very attempt
     make_folder(folder)
 
-    start = context.folder.path(task.start_from)
-    model = LFADS.load_from_checkpoint(start, str(context.torch_device()))
     outputs = _sample(context, run, model, data)
     quality = {
         split: quality_of(model.sizes, getattr(data, split), outputs[split]) for split in outputs
     }
-    history = read_history(context, run, task)
+    history, seconds = read_history(context, run, task)
     context.say(Said("writing the results"))
     rates = folder / f"lfads_output_{run.data.session}.h5"
     with TemporaryDirectory(prefix="autolfads-") as scratch:
@@ -63,12 +68,6 @@ def export(context: Context, task: Task) -> Outcome:
     save_file(
         folder / "model.ckpt",
         {"configuration": model_configuration(run, model), "state_dict": model.cpu().state_dict()},
-    )
-    seconds = sum(
-        outcome.seconds or 0.0
-        for member, generation, _ in task.legs
-        for _, outcome in context.folder.attempts(context.folder.leg_folder(member, generation))
-        if outcome is not None
     )
     summary = summarise(run, history, quality, seconds)
     write_bytes(folder / "summary.json", json.dumps(summary, indent=1).encode() + b"\n")
@@ -114,37 +113,56 @@ def _sample(context: Context, run: Run, model: LFADS, data: Dataset) -> dict[str
     return outputs
 
 
-def read_history(context: Context, run: Run, task: Task) -> History:
-    """Put together what the run's orders and metrics say."""
-    folder = context.folder
-    legs = []
-    for member, generation, attempt in task.legs:
-        order = folder.order(member, generation)
-        if order is None:
-            raise StoreError(f"{folder.leg_folder(member, generation)}: has no order.json")
-        outcome = folder.outcome(attempt) if attempt else None
-        metrics = folder.path(f"{attempt}/metrics.csv") if attempt else None
-        legs.append(
-            Leg(
-                member=member,
-                generation=generation,
-                parent=order.parent,
-                copied=order.copied,
-                hyperparameters=order.hyperparameters,
-                start_epoch=order.start_epoch,
-                epochs=order.epochs,
-                score=outcome.score if outcome else None,
-                why=order.why,
-                rows=tuple(read_rows(metrics)) if metrics and metrics.exists() else (),
-            )
-        )
+def read_history(context: Context, run: Run, task: Task) -> tuple[History, float]:
+    """Put together what the run's orders and metrics say, and the seconds spent in training."""
+    legs, seconds = [], 0.0
+    for generation in range(1, max(task.reached, default=0) + 1):
+        for member, reached in enumerate(task.reached):
+            if generation <= reached:
+                leg, spent = _read_leg(context, member, generation)
+                legs.append(leg)
+                seconds += spent
     assert task.best is not None  # noqa: S101  (checked by the caller)
     limits = {
         path: (float(entry["min"]), float(entry["max"]))
         for path, entry in run.search_space.items()
         if entry["enforceLimits"]
     }
-    return History(run.name, run.seed, tuple(legs), task.best, limits)
+    return History(run.name, run.seed, tuple(legs), task.best, limits), seconds
+
+
+def _read_leg(context: Context, member: int, generation: int) -> tuple[Leg, float]:
+    folder = context.folder
+    place = folder.leg_folder(member, generation)
+    order = context.patience.announced(lambda: folder.order(member, generation))
+    if order is None:
+        raise StoreError(f"{place}: has no order.json")
+    outcome: Outcome | None = None
+    rows: list[Row] = []
+    seconds = 0.0
+    for task, ending in folder.attempts(place):
+        seconds += (ending.seconds or 0.0) if ending is not None else 0.0
+        # The first that finished counts: another one only made a damaged checkpoint again.
+        if outcome is None and ending is not None and ending.outcome == "finished":
+            outcome = ending
+            metrics = folder.path(f"{task.folder}/metrics.csv")
+            found = context.patience.announced(partial(read_rows, metrics))
+            if found is None:
+                raise StoreError(f"{metrics}: is missing although this attempt finished")
+            rows = found
+    leg = Leg(
+        member=member,
+        generation=generation,
+        parent=order.parent,
+        copied=order.copied,
+        hyperparameters=order.hyperparameters,
+        start_epoch=order.start_epoch,
+        epochs=order.epochs,
+        score=outcome.score if outcome else None,
+        why=order.why,
+        rows=tuple(rows),
+    )
+    return leg, seconds
 
 
 def summarise(
@@ -203,5 +221,8 @@ def _examples(recording: Recording, data: Dataset, outputs: Arrays) -> TrialExam
 def _bin_seconds(path: Path) -> float | None:
     """Return the width of a bin where the file says it: the attribute `bin_width_seconds`."""
     with opened(path) as file:
-        value = file.attrs.get("bin_width_seconds")
-    return float(value) if value is not None else None
+        try:
+            value = file.attrs.get("bin_width_seconds")
+            return float(value) if value is not None else None
+        except (OSError, RuntimeError, LookupError, ValueError, TypeError):
+            return None  # text, a list, something broken: then the report counts bins

@@ -5,14 +5,18 @@ Needs no torch: a bad file is told within a second.
 
 from __future__ import annotations
 
+import os
 import secrets
 from pathlib import Path
 from typing import Any
 
 from autolfads_trainer.config import resolve
-from autolfads_trainer.data.hdf5 import fingerprint, read_recording
+from autolfads_trainer.data.hdf5 import Recording, fingerprint, read_recording
 from autolfads_trainer.data.problems import describe, generate, write
-from autolfads_trainer.records import Outcome, Task
+from autolfads_trainer.data.trial import try_to_read
+from autolfads_trainer.disk import may_pass
+from autolfads_trainer.disk_use import disk_use, in_units
+from autolfads_trainer.records import DiskUse, Outcome, Task
 from autolfads_trainer.store import RunFolder
 from autolfads_trainer.tasks.context import Context, Said
 from autolfads_trainer.userinput import InputError
@@ -26,7 +30,14 @@ def prepare(context: Context, task: Task) -> Outcome:
     spec = owner.spec
     context.say(Said("checking the data"))
     relative, path = _data(context.folder, task, spec["data"])
-    recording = read_recording(path)
+    sha256 = _fingerprint(path)
+    try:
+        recording = _recording(path, of_a_stranger=relative is None)
+    except InputError:
+        if _fingerprint(path) is None:
+            raise
+        # Once more: a disk can fail between two reads, and a file is not to blame for that.
+        recording = _recording(path, of_a_stranger=relative is None)
     config_file = Path(spec["configFile"]) if spec.get("configFile") else None
     resolved = resolve(
         spec,
@@ -41,19 +52,76 @@ def prepare(context: Context, task: Task) -> Outcome:
     if relative is not None:  # the run directory may be moved, and the data with it
         datamodule = {**configuration["datamodule"], "data_paths": [relative]}
         configuration = {**configuration, "datamodule": datamodule}
+    notes = [*recording.notes, *resolved.notes]
+    data_bytes = path.stat().st_size
+    disk = disk_use(
+        spec,
+        configuration,
+        resolved.search_space,
+        recording.sizes,
+        data_bytes=data_bytes,
+        notes=notes,
+    )
+    _refuse_too_small_a_disk(context.folder.root, disk, data_bytes if relative else 0)
     return Outcome(
         outcome="finished",
         result={
             "configuration": configuration,
             "searchSpace": resolved.search_space,
-            "notes": [*recording.notes, *resolved.notes],
+            "disk": disk.model_dump(),
+            "notes": [*notes, _told(disk)],
             "data": {
                 "path": relative or str(path),
-                "sha256": fingerprint(path),
+                "sha256": sha256 or fingerprint(path),
                 "session": "sess0",
             },
         },
     )
+
+
+def _recording(path: Path, *, of_a_stranger: bool) -> Recording:
+    if of_a_stranger:  # should it crash the reader, it is not this process
+        try_to_read(path)
+    return read_recording(path)
+
+
+def _fingerprint(path: Path) -> str | None:
+    """Return the file's sha256; None: it cannot be read, and reading it tells the user why.
+
+    Taken before anything else is read, since it tells a disk's trouble, which passes, as that:
+    HDF5 would call the file broken.
+    """
+    try:
+        return fingerprint(path) if path.is_file() else None
+    except OSError as error:
+        if may_pass(error):
+            raise
+        return None
+
+
+def _told(disk: DiskUse) -> str:
+    return (
+        f"needs at most {in_units(disk.bytes)} of disk and {disk.files:,} files and folders "
+        f"(one checkpoint: {in_units(disk.checkpoint_bytes)})"
+    )
+
+
+def _refuse_too_small_a_disk(folder: Path, disk: DiskUse, had: int) -> None:
+    """Raise `InputError` unless `folder` has room for the run, of which it has `had` bytes."""
+    volume = os.statvfs(folder)
+    free, needed = volume.f_bavail * volume.f_frsize, disk.bytes - had
+    helps = "a smaller population (spec.population), or a folder on a disk with more room"
+    # Some network file systems tell of no blocks, and several of no files: they are not asked.
+    if volume.f_blocks > 0 and free < needed:
+        raise InputError(
+            f"{folder}: the disk has {in_units(free)} free; this run may need {in_units(needed)} "
+            f"(one checkpoint: {in_units(disk.checkpoint_bytes)}); expected {helps}"
+        )
+    if volume.f_files > 0 and volume.f_favail < disk.files:
+        raise InputError(
+            f"{folder}: the disk can hold {volume.f_favail:,} more files; this run may need "
+            f"{disk.files:,}; expected {helps}"
+        )
 
 
 def _data(folder: RunFolder, task: Task, data: dict[str, Any]) -> tuple[str | None, Path]:
@@ -65,5 +133,5 @@ def _data(folder: RunFolder, task: Task, data: dict[str, Any]) -> tuple[str | No
     relative = f"{task.folder}/{problem}.h5"
     path = folder.path(relative)
     arrays = generate(problem, seed, **settings)
-    write(path, arrays, describe(problem, seed, **settings), force=True)
+    write(path, arrays, describe(problem, seed, **settings), force=True, in_a_run=True)
     return relative, path

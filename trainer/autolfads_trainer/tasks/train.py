@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import math
 import time
+from dataclasses import dataclass
+from typing import Literal
 
 from autolfads_trainer.config import with_hyperparameters
+from autolfads_trainer.disk import StoreError, may_pass, write_bytes
 from autolfads_trainer.records import Outcome, Task
 from autolfads_trainer.results.fitlog import rows_text
-from autolfads_trainer.store import StoreError, write_bytes
-from autolfads_trainer.tasks.context import Context, Said, TaskGone
+from autolfads_trainer.tasks.context import Context, MustLeave, Said, TaskGone
+from autolfads_trainer.tasks.start import Damaged, loaded
 from autolfads_trainer.training.member import Leg, Member
-from autolfads_trainer.userinput import InputError
 
 LOOK_EVERY = 5.0  # seconds between looks at whether the task is still ours
+TRY_AGAIN = 30.0  # seconds at most until a save that the disk refused is tried again
 
 
 def train(context: Context, task: Task) -> Outcome:
@@ -22,40 +25,55 @@ def train(context: Context, task: Task) -> Outcome:
     run = context.run()
     if task.order is None:
         raise StoreError(f"{task.folder}/task.json: has no order")
-    order = context.folder.order_at(task.order)
+    name = task.order
+    order = context.patience.announced(lambda: context.folder.order_at(name))
+    if order is None:
+        raise StoreError(f"{context.folder.path(name)}: is missing although a task names it")
     context.say(Said("reading the data"))
     _, data = context.data(run)
     configuration = with_hyperparameters(run.configuration, order.hyperparameters)
     leg = Leg(order.member, order.generation, order.start_epoch, order.epochs)
     member = Member(configuration, data, leg, run.seed, run.pbt.metric)
-    if task.start_from is not None:
-        start = context.folder.path(task.start_from)
-        try:
-            if task.resume:
-                member.resume(start)
-            else:
-                member.start_from_parent(start)
-        except InputError as error:  # of the run itself: nothing that the user has written
-            raise StoreError(str(error)) from error
+    try:
+        _start(context, task, member)
+    except Damaged as damage:
+        return damage.outcome
 
     attempt = _Attempt(context, task, member)
     at_end = member.train(attempt.after_step)
-    attempt.save()
-    score = member.score if at_end and not member.lost else None
+    if not attempt.save_at_last(wait=at_end):
+        return attempt.outcome("saved", "told to leave while the disk did not work")
+    if not at_end:
+        return attempt.outcome("saved", "told to leave")
+    score = None if member.lost else member.score
     progress = member.progress
     reason = None
-    if at_end and score is None:
+    if score is None:
         reason = f"{run.pbt.metric} became {member.score} in epoch {progress.epoch - 1}"
-    return Outcome(
-        outcome="finished" if at_end else "saved",
-        reason=reason if at_end else "told to leave",
-        epoch=progress.epoch,
-        steps=member.drawer.step,
-        checkpoint=attempt.checkpoint,
-        score=score,
-        seconds=time.monotonic() - started,
-        result={"last": progress.rows[-1] if progress.rows else {}},
+    return attempt.outcome("finished", reason).model_copy(
+        update={
+            "score": score,
+            "seconds": time.monotonic() - started,
+            "result": {"last": progress.rows[-1] if progress.rows else {}},
+        }
     )
+
+
+def _start(context: Context, task: Task, member: Member) -> None:
+    if task.start_from is None:
+        return
+    load = member.resume if task.resume else member.start_from_parent
+    loaded(context, task, load)
+
+
+@dataclass(frozen=True)
+class _Save:
+    """The newest checkpoint of this attempt, and how far it is."""
+
+    checkpoint: str
+    sha256: str
+    epoch: int
+    steps: int
 
 
 class _Attempt:
@@ -65,8 +83,9 @@ class _Attempt:
         self.context = context
         self.task = task
         self.member = member
-        self.checkpoint = context.folder.checkpoint_in(task.folder)
-        self.saved: tuple[int, int] | None = None
+        self.started = time.monotonic()
+        self.saves = 0
+        self.saved: _Save | None = None
         self.next_save = time.monotonic() + context.save_every
         self.next_look = time.monotonic() + LOOK_EVERY
         self.doing = f"training member {member.leg.member}, generation {member.leg.generation}"
@@ -81,9 +100,51 @@ class _Attempt:
         if self.context.must_leave():
             return True
         if now >= self.next_save:
-            self.save()
-            self.next_save = time.monotonic() + self.context.save_every
+            self.next_save = time.monotonic() + self._save_if_the_disk_lets()
         return False
+
+    def _save_if_the_disk_lets(self) -> float:
+        """Save; return the seconds until the next one. A disk in trouble does not stop training."""
+        try:
+            self.save()
+        except OSError as error:
+            if not may_pass(error):
+                raise
+            self.context.patience.note(error)
+            return min(self.context.save_every, TRY_AGAIN)
+        self.context.patience.over()
+        return self.context.save_every
+
+    def save_at_last(self, *, wait: bool) -> bool:
+        """Save what was trained; with `wait`, as soon as the disk lets it. Return whether it is.
+
+        Who must leave and cannot save leaves what it saved before.
+        """
+        try:
+            if wait:
+                self.context.patience(self.save)
+            else:
+                self.save()
+        except MustLeave:
+            return False
+        except OSError as error:
+            if not may_pass(error):
+                raise
+            return False
+        return True
+
+    def outcome(self, word: Literal["finished", "saved"], reason: str | None) -> Outcome:
+        """Return how the attempt ended, with its newest save."""
+        save = self.saved
+        return Outcome(
+            outcome=word,
+            reason=reason,
+            epoch=save.epoch if save else None,
+            steps=save.steps if save else 0,
+            checkpoint=save.checkpoint if save else None,
+            sha256=save.sha256 if save else None,
+            seconds=time.monotonic() - self.started,
+        )
 
     def _said(self, doing: str) -> Said:
         score = self.member.score
@@ -91,8 +152,10 @@ class _Attempt:
             doing,
             epoch=self.member.position,
             score=score if math.isfinite(score) else None,
-            saved_epoch=self.saved[0] if self.saved else None,
-            saved_steps=self.saved[1] if self.saved else 0,
+            saved=self.saved.checkpoint if self.saved else None,
+            saved_sha256=self.saved.sha256 if self.saved else None,
+            saved_epoch=self.saved.epoch if self.saved else None,
+            saved_steps=self.saved.steps if self.saved else 0,
         )
 
     def save(self) -> None:
@@ -100,12 +163,23 @@ class _Attempt:
         self._check_still_ours()
         folder = self.context.folder.path(self.task.folder)
         write_bytes(folder / "metrics.csv", rows_text(self.member.progress.rows).encode())
-        self.member.save(self.context.folder.path(self.checkpoint))
-        self.saved = (self.member.progress.epoch, self.member.drawer.step)
+        name = self.context.folder.checkpoint_in(self.task.folder, self.saves + 1)
+        sha256 = self.member.save(self.context.folder.path(name))
+        self.saves += 1
+        self.saved = _Save(name, sha256, self.member.progress.epoch, self.member.drawer.step)
         self.context.say(self._said("saved; " + self.doing))  # at once: what was saved is known
 
     def _check_still_ours(self) -> None:
         # Its own assignment is a name that is always there: volumes remember missing ones.
-        assignment = self.context.folder.assignment(self.task.worker)
-        if assignment is not None and assignment.task != self.task.folder:
+        try:
+            assignment = self.context.folder.assignment(self.task.worker)
+            # Given up by a controller that did not come to say so: its word is the outcome.
+            outcome = self.context.folder.outcome(self.task.folder)
+        except OSError as error:
+            if not may_pass(error):
+                raise
+            return  # what it writes next shows it again
+        # Of a worker that was given up the assignment is removed in the end.
+        ours = assignment is not None and assignment.task == self.task.folder
+        if not ours or outcome is not None:
             raise TaskGone(self.task.folder)

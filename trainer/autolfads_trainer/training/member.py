@@ -139,10 +139,10 @@ class Member:
         self.model.load_state_dict(saved["state_dict"])
         self.optimizer.restore(saved["optimizer"])
 
-    def save(self, path: Path) -> None:
-        """Write all that `resume` needs, and all that a copy needs."""
+    def save(self, path: Path) -> str:
+        """Write all that `resume` needs, and all that a copy needs; return the file's sha256."""
         progress = self.progress
-        save_file(
+        return save_file(
             path,
             {
                 "configuration": dict(self.configuration),

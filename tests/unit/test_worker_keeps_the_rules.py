@@ -1,0 +1,211 @@
+"""The worker itself, with a task that needs no torch: late names, first outcomes, failing disks."""
+
+from __future__ import annotations
+
+import errno
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ledger_examples import OWNER
+
+from autolfads_trainer import disk, worker
+from autolfads_trainer.disk import make_folder
+from autolfads_trainer.records import Assignment, Outcome, Task
+from autolfads_trainer.store import RunFolder
+from autolfads_trainer.worker import LEFT, Worker
+
+ATTEMPT = "prepare/attempt-1"
+SPEC: dict[str, Any] = {
+    "data": {"generate": {"problem": "lorenz", "conditions": 2, "trials": 5, "channels": 4}},
+    "pbt": {"mode": "synchronous"},
+}
+
+
+@pytest.fixture(autouse=True)
+def _signals() -> Iterator[None]:
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> RunFolder:
+    folder = RunFolder(tmp_path / "run")
+    folder.claim(OWNER.model_copy(update={"spec": SPEC}))
+    make_folder(folder.root / "workers")
+    return folder
+
+
+def a_worker(folder: RunFolder) -> Worker:
+    return Worker(folder, "w", device="cpu", save_every=300.0, parent=None)
+
+
+def give(folder: RunFolder, **changes: Any) -> Task:
+    task = Task(kind="prepare", folder=ATTEMPT, worker="w", attempt=1)
+    return folder.give_task(task.model_copy(update=changes))
+
+
+def meanwhile(*does: Callable[[], object]) -> threading.Thread:
+    """Do these things one after another, beside the worker."""
+
+    def run() -> None:
+        for do in does:
+            do()
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    return thread
+
+
+def until(what: Callable[[], object], seconds: float = 60) -> Callable[[], None]:
+    def wait() -> None:
+        end = time.monotonic() + seconds
+        while not what():
+            assert time.monotonic() < end, "did not come to pass"
+            time.sleep(0.005)
+
+    return wait
+
+
+def leave(folder: RunFolder) -> Callable[[], None]:
+    return lambda: folder.assign("w", Assignment(leave=True))
+
+
+def ended(folder: RunFolder) -> Callable[[], object]:
+    def is_it() -> bool:
+        status = folder.status("w")
+        return status is not None and status.ended == ATTEMPT
+
+    return is_it
+
+
+def test_a_task_is_done_told_and_left_with_0_at_the_end(folder: RunFolder) -> None:
+    give(folder)
+    folder.assign("w", Assignment(task=ATTEMPT))
+    meanwhile(until(ended(folder)), leave(folder))
+    assert a_worker(folder).work() == 0
+    outcome = folder.outcome(ATTEMPT)
+    assert outcome is not None
+    assert outcome.outcome == "finished", outcome.reason
+
+
+def test_a_task_that_is_announced_before_it_is_seen_is_waited_for(folder: RunFolder) -> None:
+    folder.assign("w", Assignment(task=ATTEMPT))
+    meanwhile(lambda: time.sleep(0.5), lambda: give(folder), until(ended(folder)), leave(folder))
+    assert a_worker(folder).work() == 0
+
+
+def test_another_lifes_task_is_not_done(folder: RunFolder) -> None:
+    give(folder, worker="another")
+    folder.assign("w", Assignment(task=ATTEMPT))
+    assert a_worker(folder).work() == LEFT
+    assert folder.outcome(ATTEMPT) is None
+
+
+def test_a_task_that_has_an_outcome_is_not_done(folder: RunFolder) -> None:
+    give(folder)
+    given_up = folder.settle(ATTEMPT, Outcome(outcome="abandoned", reason="its worker is gone"))
+    folder.assign("w", Assignment(task=ATTEMPT))
+    assert a_worker(folder).work() == LEFT
+    assert folder.outcome(ATTEMPT) == given_up
+    assert folder.contents(ATTEMPT) == ["outcome.json", "task.json"]
+
+
+def test_a_worker_that_was_given_up_while_it_worked_leaves_the_first_outcome(
+    folder: RunFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    give(folder)
+    folder.assign("w", Assignment(task=ATTEMPT))
+    given_up = Outcome(outcome="abandoned", reason="its worker gave no sign")
+    real = worker._run_task
+
+    def slow(*arguments: Any) -> Outcome:
+        folder.settle(ATTEMPT, given_up)  # by the controller, in the midst of it
+        return real(*arguments)
+
+    monkeypatch.setattr(worker, "_run_task", slow)
+    assert a_worker(folder).work() == LEFT
+    assert folder.outcome(ATTEMPT) == given_up
+    status = folder.status("w")
+    assert status is not None
+    assert status.ended is None
+
+
+class FullDisk:
+    """A disk on which nothing can be written for a while: each write fails, some are counted."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, number: int, names: str) -> None:
+        self.failed = 0
+        self.full = True
+        self.real = disk.write_new
+        self.number, self.names = number, names
+        monkeypatch.setattr(disk, "write_new", self)
+
+    def __call__(self, path: Path, content: bytes) -> None:
+        if self.full and self.names in path.name:
+            self.failed += 1
+            raise OSError(self.number, os.strerror(self.number), str(path))
+        self.real(path, content)
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EROFS, errno.EIO, errno.ESTALE])
+def test_an_outcome_waits_for_the_disk(
+    folder: RunFolder,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+    number: int,
+) -> None:
+    give(folder)
+    folder.assign("w", Assignment(task=ATTEMPT))
+    full = FullDisk(monkeypatch, number, "outcome.json")
+    meanwhile(
+        until(lambda: full.failed >= 2),
+        lambda: setattr(full, "full", False),
+        until(ended(folder)),
+        leave(folder),
+    )
+    assert a_worker(folder).work() == 0
+    outcome = folder.outcome(ATTEMPT)
+    assert outcome is not None
+    assert outcome.outcome == "finished"
+    said = capfd.readouterr().err
+    assert said.count("waiting: ") == 1
+    assert said.count("going on: the disk works again") == 1
+
+
+def test_a_worker_told_to_leave_while_the_disk_is_full_leaves(
+    folder: RunFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    give(folder)
+    folder.assign("w", Assignment(task=ATTEMPT))
+    full = FullDisk(monkeypatch, errno.ENOSPC, "outcome.json")
+    meanwhile(until(lambda: full.failed >= 2), lambda: os.kill(os.getpid(), signal.SIGTERM))
+    assert a_worker(folder).work() == LEFT
+    assert folder.outcome(ATTEMPT) is None
+
+
+def test_a_status_that_cannot_be_written_stops_nobody(
+    folder: RunFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    give(folder)
+    folder.assign("w", Assignment(task=ATTEMPT))
+    real = RunFolder.report
+    failed = []
+
+    def report(self: RunFolder, life: str, status: Any) -> None:
+        if status.ended is None and status.counter > 1:
+            failed.append(status.doing)
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        real(self, life, status)
+
+    monkeypatch.setattr(RunFolder, "report", report)
+    meanwhile(until(ended(folder)), leave(folder))
+    assert a_worker(folder).work() == 0
+    assert len(failed) >= 2
