@@ -42,6 +42,7 @@ class Mini:
     patience: int = 1000
     min_improvement_ratio: float = 0.0
     max_epochs: int | None = None  # None: the last generation is a whole one
+    mode: str = "synchronous"
 
     @property
     def epochs(self) -> int:
@@ -75,14 +76,19 @@ class Mini:
         }
 
 
+TAKEN_AWAY: set[Path] = set()  # by a test; the controller did not remove these
+
+
 class WatchedFolder(RunFolder):
     """A run folder that sees to it that tasks can be done, at the moment they are given."""
 
     def give_task(self, task: Task) -> Task:
         if self.task(task.folder) is None:  # no other controller has given it long ago
-            assert self.status(task.worker) is not None, f"{task.worker} has not shown life"
-            start = task.start_from
-            assert start is None or self.path(start).exists(), f"{start} was removed"
+            known = self.status(task.worker) is not None or task.worker == "nobody"
+            assert known, f"{task.worker} has not shown life"
+            if task.start_from is not None:
+                start = self.path(task.start_from)
+                assert start.exists() or start in TAKEN_AWAY, f"{start} was removed"
         return super().give_task(task)
 
     def give_order(self, order: Order) -> Order:
@@ -91,10 +97,10 @@ class WatchedFolder(RunFolder):
         return super().give_order(order)
 
 
-def claimed(root: Path) -> RunFolder:
+def claimed(root: Path, mode: str = "synchronous") -> RunFolder:
     """Make `root` a run's folder."""
     folder = WatchedFolder(root)
-    folder.claim(OWNER)
+    folder.claim(OWNER.model_copy(update={"spec": {"pbt": {"mode": mode}}}))
     return folder
 
 

@@ -18,8 +18,9 @@ from pathlib import Path
 from ledger_examples import Mini, WatchedFolder, claimed
 
 from autolfads_operator.controller.loop import Controller
+from autolfads_trainer.disk import make_folder, write_bytes
 from autolfads_trainer.records import End, Order, Outcome, Task, WorkerStatus
-from autolfads_trainer.store import RunFolder, make_folder
+from autolfads_trainer.store import RunFolder
 
 
 @dataclass(frozen=True)
@@ -90,12 +91,17 @@ class PlayedPool:
         self.saves: set[str] = set()  # checkpoints that were ever written
         self.wanted = 0
         self.stuck: set[str] = set()  # lives that hang: there, but without a sign
+        self.ours: set[str] = set()  # all lives there ever were
 
     def want(self, count: int) -> None:
         self.wanted = count
         while len(self.workers) < min(count, self.most):
             life = f"worker-{next(self._numbers)}"
+            self.ours.add(life)
             self.workers[life] = _Worker(self, life).live()
+
+    def vouches_for(self, life: str) -> bool:
+        return life in self.ours
 
     def lives(self) -> list[str]:
         return list(self.workers)
@@ -147,7 +153,13 @@ class _Worker:
                 return  # another life has it, or had it
             assert done not in self.pool.begun, f"{done} is done twice"
             self.pool.begun.append(done)
-            self.say(doing=f"starting to {task.kind}", task=done, ended=None, saved_epoch=None)
+            self.say(
+                doing=f"starting to {task.kind}",
+                task=done,
+                ended=None,
+                saved=None,
+                saved_epoch=None,
+            )
             play, order = self.play_for(task)
             outcome = yield from self.attempt(task, order, play)
             if outcome is None or self.folder.settle(done, outcome) != outcome:
@@ -177,16 +189,21 @@ class _Worker:
             return Outcome(outcome="failed", reason=play.reason, input_error=play.input_error)
         if task.kind == "prepare":
             return Outcome(outcome="finished", result=self.pool.mini.answer())
-        assert task.start_from is not None
+        content = self.whole(task)
+        if isinstance(content, Outcome):
+            return content
         results = self.folder.path(task.folder) / "results"
         make_folder(results)
-        best = json.loads(self.folder.path(task.start_from).read_text())
+        best = json.loads(content)
         (results / "best.json").write_text(json.dumps({"best": task.best, **best}))
         return Outcome(outcome="finished")
 
     def train(self, task: Task, order: Order, play: Play) -> Ending:
-        checkpoint = f"{task.folder}/checkpoint.ckpt"
-        epoch, learnt = self.start(task, order)
+        checkpoint = self.folder.checkpoint_in(task.folder, 1)
+        started = self.start(task, order)
+        if isinstance(started, Outcome):
+            return started
+        epoch, learnt = started
         stop = order.start_epoch + order.epochs
         if isinstance(play, Dies):  # one that resumed behind this point dies at once
             stop = order.start_epoch + (play.saved or 0)
@@ -200,12 +217,12 @@ class _Worker:
             case Fails(leaves_file=False) | Dies(saved=None):
                 pass
             case _:
-                self.save(checkpoint, order, epoch, learnt)
+                sha256 = self.save(checkpoint, order, epoch, learnt)
         if isinstance(play, Fails):
             return Outcome(outcome="failed", reason=play.reason, input_error=play.input_error)
         if isinstance(play, Dies):
             if play.saved is not None and play.said:
-                self.say(doing="training", saved_epoch=epoch)
+                self.say(doing="training", saved=checkpoint, saved_sha256=sha256, saved_epoch=epoch)
             return None
         finished = not isinstance(play, Leaves)
         finite = isinstance(play, int | float) and math.isfinite(play)
@@ -214,16 +231,29 @@ class _Worker:
             reason="told to leave" if not finished else None if finite else "became nan",
             epoch=epoch,
             checkpoint=checkpoint,
+            sha256=sha256,
             score=play if finite else None,
             result={"learnt": learnt},
         )
 
-    def start(self, task: Task, order: Order) -> tuple[int, str]:
+    def whole(self, task: Task) -> str | Outcome:
+        """Return the checkpoint that the task starts from, if it is as it was written."""
+        assert task.start_from is not None
+        path = self.folder.path(task.start_from)
+        content = path.read_text() if path.exists() else "gone"
+        if hashlib.sha256(content.encode()).hexdigest() == task.start_sha256:
+            return content
+        return Outcome(outcome="failed", reason=f"{path}: is damaged", damaged=task.start_from)
+
+    def start(self, task: Task, order: Order) -> tuple[int, str] | Outcome:
         """Return the epoch and what is learnt so far, having seen that it is the right start."""
         if task.start_from is None:
             assert order.parent is None
             return order.start_epoch, "nothing"
-        start = json.loads(self.folder.path(task.start_from).read_text())
+        content = self.whole(task)
+        if isinstance(content, Outcome):
+            return content
+        start = json.loads(content)
         if task.resume:
             assert start["place"] == [order.member, order.generation]
             assert order.start_epoch <= start["epoch"] <= order.start_epoch + order.epochs
@@ -233,11 +263,12 @@ class _Worker:
             assert start["epoch"] == order.start_epoch
         return start["epoch"], start["learnt"]
 
-    def save(self, checkpoint: str, order: Order, epoch: int, learnt: str) -> None:
+    def save(self, checkpoint: str, order: Order, epoch: int, learnt: str) -> str:
         place = [order.member, order.generation]
-        content = {"place": place, "epoch": epoch, "learnt": learnt}
-        self.folder.path(checkpoint).write_text(json.dumps(content))
+        content = json.dumps({"place": place, "epoch": epoch, "learnt": learnt})
+        write_bytes(self.folder.path(checkpoint), content.encode())
         self.pool.saves.add(checkpoint)
+        return hashlib.sha256(content.encode()).hexdigest()
 
     def say(self, **changes: object) -> None:
         moved = {**changes, "counter": self.status.counter + 1}
@@ -250,12 +281,24 @@ def digest(*things: object) -> str:
     return hashlib.sha256(repr(things).encode()).hexdigest()[:16]
 
 
+class Ticking:
+    """A clock that goes on a little with each look at it: turns here take no time of their own."""
+
+    def __init__(self, seconds: float = 0.04) -> None:
+        self.seconds = seconds
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        self.now += self.seconds
+        return self.now
+
+
 def controller_for(root: Path, pool: PlayedPool, folder: RunFolder | None = None) -> Controller:
     """Start a controller on a folder that it, or an earlier one, has claimed."""
-    claimed(root)
+    claimed(root, pool.mini.mode)
     owner = WatchedFolder(root).owner()
     assert owner is not None
-    return Controller(folder or WatchedFolder(root), owner, pool)
+    return Controller(folder or WatchedFolder(root), owner, pool, Ticking())
 
 
 MOST_TURNS = 3000  # more than any run here takes: one that takes them is stuck

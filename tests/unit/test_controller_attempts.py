@@ -9,10 +9,10 @@ import pytest
 from ledger_examples import Mini, attempts, history, orders, without_syncing
 from played_pool import Dies, Fails, Leaves, Play, PlayedPool, controller_for, played, to_the_end
 
-from autolfads_operator.controller.attempts import last_reason, newest_save, progress, used_up
-from autolfads_operator.controller.ledger import Attempt
+from autolfads_operator.controller.attempts import last_reason, progress, saves, used_up
 from autolfads_operator.errors import RunStopped
-from autolfads_trainer.records import Outcome, Task
+from autolfads_trainer.disk import StoreError
+from autolfads_trainer.records import Outcome
 from autolfads_trainer.store import RunFolder
 from autolfads_trainer.userinput import InputError
 
@@ -23,31 +23,33 @@ def _quick() -> Iterator[None]:
         yield
 
 
-def an_attempt(number: int, word: str) -> Attempt:
-    """Read `failed`, `input`, `open`, `finished`, or `saved`, `abandoned` with `@epoch.steps`."""
-    task = Task(kind="train", folder=f"leg/attempt-{number}", worker="w", attempt=number)
+def an_attempt(number: int, word: str) -> Outcome | None:
+    """Read `failed`, `input`, `open`, `finished`, or `saved`, `abandoned` with `@epoch.steps`.
+
+    `damaged` has found its start damaged, and after `final` nothing can help.
+    """
     name, _, reached = word.partition("@")
     if name == "open":
-        return Attempt(task)
+        return None
     if name == "input":
-        return Attempt(task, Outcome(outcome="failed", input_error=True, reason="mend it"))
+        return Outcome(outcome="failed", input_error=True, reason="mend it")
+    if name == "damaged":
+        return Outcome(outcome="failed", damaged="leg/attempt-1/checkpoint-1.ckpt", reason="bits")
+    if name == "final":
+        return Outcome(outcome="failed", final=True, reason="no way")
     epoch, _, steps = reached.partition(".")
-    checkpoint = f"{task.folder}/checkpoint.ckpt" if reached else None
-    return Attempt(
-        task,
-        Outcome.model_validate(
-            {
-                "outcome": name,
-                "reason": None if name in ("finished", "saved") else f"reason {number}",
-                "epoch": int(epoch) if epoch else None,
-                "steps": int(steps or 0),
-                "checkpoint": checkpoint,
-            }
-        ),
+    return Outcome.model_validate(
+        {
+            "outcome": name,
+            "reason": None if name == "finished" else f"reason {number}",
+            "epoch": int(epoch) if epoch else None,
+            "steps": int(steps or 0),
+            "checkpoint": f"leg/attempt-{number}/checkpoint-1.ckpt" if reached else None,
+        }
     )
 
 
-def of(*words: str) -> list[Attempt]:
+def of(*words: str) -> list[Outcome | None]:
     return [an_attempt(number, word) for number, word in enumerate(words, 1)]
 
 
@@ -73,6 +75,10 @@ def of(*words: str) -> list[Attempt]:
         (["saved@3"] + ["abandoned@3"] * 10, True),
         (["abandoned"] * 9 + ["saved"] + ["abandoned"] * 9, False),  # not in a row
         (["abandoned"] * 9 + ["input"] + ["abandoned"] * 9, False),
+        (["failed"] * 2 + ["damaged"] * 50, False),  # it is made again, or given up
+        (["failed"] * 2 + ["damaged"] * 2 + ["failed"], True),
+        (["abandoned"] * 5 + ["damaged"] + ["abandoned"] * 5, True),
+        (["final"], True),
     ],
 )
 def test_attempts_are_used_up_by_failures_and_by_losses_without_progress(
@@ -96,8 +102,14 @@ def test_attempts_are_used_up_by_failures_and_by_losses_without_progress(
 def test_the_next_attempt_goes_on_from_the_newest_save(
     words: list[str], expected: int | None
 ) -> None:
-    found = newest_save(of(*words))
-    assert found == (f"leg/attempt-{expected}/checkpoint.ckpt" if expected else None)
+    found = [save.checkpoint for save in saves(of(*words), damaged=())]
+    assert found[:1] == ([f"leg/attempt-{expected}/checkpoint-1.ckpt"] if expected else [])
+
+
+def test_a_save_that_is_damaged_is_passed_over_for_the_one_before() -> None:
+    outcomes = of("saved@2", "abandoned@5", "saved@3")
+    damaged = {"leg/attempt-2/checkpoint-1.ckpt"}
+    assert [save.epoch for save in saves(outcomes, damaged)] == [3, 2]
 
 
 def test_progress_without_a_checkpoint_is_none() -> None:
@@ -264,3 +276,17 @@ def test_failed_training_is_not_held_against_a_run_that_starts_again(tmp_path: P
         controller = controller_for(rough, pool)
     assert attempts(rough, 0, 1) == ["failed"] * 3
     assert history(rough) == history(calm)
+
+
+def test_an_outcome_that_names_anothers_checkpoint_is_told_with_its_file(tmp_path: Path) -> None:
+    """A worker can spoil its own run, and that is told: it cannot make a task name any file."""
+    pool = PlayedPool(tmp_path, LONE, 1)
+    controller = controller_for(tmp_path, pool)
+    while not controller.ledger.legs or not controller.ledger.open_attempts():
+        controller.turn()
+        pool.step()
+    task = controller.ledger.open_attempts()[0].task
+    for name in ("../../../etc/passwd", "/etc/passwd", "members/000/gen-001/attempt-7/x.ckpt"):
+        outcome = Outcome(outcome="finished", checkpoint=name, score=0.1)
+        with pytest.raises(StoreError, match=f"{task.folder}/outcome.json: names the checkpoint"):
+            controller.ledger.settle(controller.ledger.open_attempts()[0], outcome)

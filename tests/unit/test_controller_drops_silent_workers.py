@@ -7,7 +7,9 @@ from pathlib import Path
 from ledger_examples import OWNER, Mini, claimed, history
 from played_pool import PlayedPool
 
-from autolfads_operator.controller.loop import SILENT, Controller
+from autolfads_operator.controller.loop import Controller
+from autolfads_operator.controller.vitals import SILENT
+from autolfads_trainer.records import Outcome
 from autolfads_trainer.store import RunFolder
 
 
@@ -41,12 +43,9 @@ def ended(root: Path, *, hangs: bool) -> Controller:
 
 
 def outcomes(controller: Controller) -> list[tuple[str, str | None]]:
-    return [
-        (attempt.outcome.outcome, attempt.outcome.reason)
-        for leg in controller.ledger.legs.values()
-        for attempt in leg.attempts
-        if attempt.outcome is not None
-    ]
+    found = controller.folder.root.glob("members/*/*/*/outcome.json")
+    records = [Outcome.model_validate_json(path.read_text()) for path in found]
+    return [(outcome.outcome, outcome.reason) for outcome in records]
 
 
 def test_its_members_move_and_the_run_is_the_same(tmp_path: Path) -> None:

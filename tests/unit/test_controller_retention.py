@@ -15,8 +15,8 @@ from ledger_examples import OWNER, Mini, WatchedFolder, finished_attempt, withou
 from played_pool import Dies, Play, PlayedPool, controller_for, played, to_the_end
 from random_runs import SCORES, Fate, Trouble, fates, minis, seeds
 
-from autolfads_operator.controller.ledger import Ledger, read_ledger
-from autolfads_operator.controller.retention import unneeded
+from autolfads_operator.controller.reading import read_ledger
+from autolfads_operator.controller.retention import needed
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -32,7 +32,7 @@ def checkpoints(root: Path) -> set[str]:
 def of_place(place: tuple[int, int], root: Path) -> str:
     task = finished_attempt(WatchedFolder(root), *place)
     assert task is not None
-    return f"{task.folder}/checkpoint.ckpt"
+    return f"{task.folder}/checkpoint-1.ckpt"
 
 
 @settings(deadline=None, max_examples=6)
@@ -56,7 +56,7 @@ def test_disk_use_is_bounded_over_thirty_generations(
             pool.step()
             there = {name for name in there | pool.saves if (root / name).exists()}
             pool.saves.clear()
-            assert len(there) <= 2 * population + 2
+            assert len(there) <= 2 * population + 2 + most
         assert checkpoints(root) <= there
         end = controller.ledger.end
         assert end is not None
@@ -89,9 +89,9 @@ def test_saves_of_attempts_that_did_not_finish_are_removed(tmp_path: Path) -> No
 
     mini = Mini(population=2, generations=4, burn_in=4, interval=4)
     played(tmp_path, mini, plays)
-    # The best (first of equals), and what the last generation starts from and ends with.
+    # The best (first of equals), and what the last two generations start from and end with.
     assert checkpoints(tmp_path) <= {
-        f"members/{member:03d}/gen-{generation:03d}/attempt-{attempt}/checkpoint.ckpt"
+        f"members/{member:03d}/gen-{generation:03d}/attempt-{attempt}/checkpoint-1.ckpt"
         for member in (0, 1)
         for generation, attempt in ((1, 3), (2, 3), (3, 1), (4, 1))
     }
@@ -102,19 +102,9 @@ def test_the_best_stays_however_long_ago_it_was(tmp_path: Path) -> None:
     mini = Mini(population=3, generations=12)
     end = played(tmp_path, mini, lambda m, g, _: 0.1 if (m, g) == (2, 2) else 0.5 + g + m)
     assert end.best == (2, 2)
-    assert "members/002/gen-002/attempt-1/checkpoint.ckpt" in checkpoints(tmp_path)
+    assert "members/002/gen-002/attempt-1/checkpoint-1.ckpt" in checkpoints(tmp_path)
     generations = {name.split("/")[2] for name in checkpoints(tmp_path)}
-    assert generations <= {"gen-002", "gen-011", "gen-012"}
-
-
-def test_nothing_is_removed_as_long_as_nobody_has_a_score(tmp_path: Path) -> None:
-    pool = PlayedPool(tmp_path, Mini(), 2)
-    controller = controller_for(tmp_path, pool)
-    assert unneeded(Ledger(OWNER)) == []
-    while not controller.ledger.open_attempts() or not controller.ledger.legs:
-        controller.turn()
-        pool.step()
-    assert unneeded(controller.ledger) == []
+    assert generations <= {"gen-001", "gen-002", "gen-011", "gen-012"}
 
 
 def test_parents_stay_while_the_orders_of_a_generation_are_not_all_given(tmp_path: Path) -> None:
@@ -129,7 +119,7 @@ def test_parents_stay_while_the_orders_of_a_generation_are_not_all_given(tmp_pat
             path.unlink()
     ledger = read_ledger(WatchedFolder(tmp_path), OWNER)
     assert len(ledger.legs_of(2)) == 1
-    assert unneeded(ledger) == []
+    assert needed(ledger) >= checkpoints(tmp_path)
 
 
 def test_a_new_controller_goes_on_removing_where_the_last_one_stopped(tmp_path: Path) -> None:
@@ -142,6 +132,6 @@ def test_a_new_controller_goes_on_removing_where_the_last_one_stopped(tmp_path: 
         pool.step()
     for name, content in kept.items():  # as if nothing had ever been removed
         (tmp_path / name).write_bytes(content)
-    assert len(checkpoints(tmp_path)) > 2 * 3 + 2
+    assert len(checkpoints(tmp_path)) > 2 * 3 + 3
     to_the_end(controller_for(tmp_path, pool), pool)
     assert len(checkpoints(tmp_path)) <= 2 * 3 + 2

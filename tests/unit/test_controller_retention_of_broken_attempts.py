@@ -39,8 +39,9 @@ def test_disk_use_is_bounded_whatever_attempts_leave(
     pool = PlayedPool(rough, mini, 2, plays)
     controller = controller_for(rough, pool)
     while not controller.turn():
-        # Those of two generations and the best, and what the two that are at it have left.
-        assert len(checkpoints(rough)) <= 2 * mini.population + 2 + 2
+        # Of two generations and the best with its start; of each member that is at it one more
+        # generation, two older saves and the one that it writes.
+        assert len(checkpoints(rough)) <= 2 * mini.population + 2 + 4 * mini.population
         pool.step()
     assert len(checkpoints(rough)) <= 2 * mini.population + 2
     assert history(rough) == history(calm)

@@ -215,17 +215,6 @@ def test_a_run_that_is_over_stays_as_it_is(tmp_path: Path) -> None:
     assert pool.begun == []
 
 
-def test_the_hand_over_of_each_generation_is_measured(tmp_path: Path) -> None:
-    pool = PlayedPool(tmp_path, Mini())
-    controller = controller_for(tmp_path, pool)
-    ticks = iter(range(10**6))
-    controller.clock = lambda: float(next(ticks))
-    to_the_end(controller, pool)
-    assert [(h.generation, h.seconds) for h in controller.handovers] == [
-        (generation, 1.0) for generation in (2, 3, 4)
-    ]
-
-
 def test_all_workers_are_told_to_leave_at_the_end(tmp_path: Path) -> None:
     pool = PlayedPool(tmp_path, Mini(population=3), 3)
     controller = controller_for(tmp_path, pool)

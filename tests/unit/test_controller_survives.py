@@ -117,7 +117,7 @@ def test_the_attempt_of_a_lost_worker_says_what_it_had_saved(tmp_path: Path) -> 
     assert first is not None
     assert first.outcome == "abandoned"
     assert first.reason == "its worker is gone"
-    assert (first.epoch, first.checkpoint) == (4, f"{leg}/attempt-1/checkpoint.ckpt")
+    assert (first.epoch, first.checkpoint) == (4, f"{leg}/attempt-1/checkpoint-1.ckpt")
     assert (second.start_from, second.resume) == (first.checkpoint, True)
 
 
@@ -130,7 +130,7 @@ def test_the_attempt_of_a_lost_worker_that_saved_nothing_begins_anew(tmp_path: P
     (_, first), (second, _) = folder.attempts(folder.leg_folder(0, 2))
     assert first is not None
     assert (first.outcome, first.epoch, first.checkpoint) == ("abandoned", None, None)
-    assert second.start_from == f"{folder.leg_folder(0, 1)}/attempt-1/checkpoint.ckpt"
+    assert second.start_from == f"{folder.leg_folder(0, 1)}/attempt-1/checkpoint-1.ckpt"
     assert not second.resume
 
 

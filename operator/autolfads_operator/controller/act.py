@@ -11,40 +11,64 @@ from autolfads_operator.controller.actions import (
     Freeze,
     GiveOrder,
     GiveTask,
+    GiveUp,
     Publish,
     Stop,
 )
 from autolfads_operator.controller.ledger import Ledger
 from autolfads_operator.errors import RunStopped
-from autolfads_trainer.records import Assignment
+from autolfads_trainer.records import Assignment, Outcome, Task
 from autolfads_trainer.store import RunFolder
 
-SIDE_BY_SIDE = 8
+SIDE_BY_SIDE = 4  # on a disk that syncs slowly, one after another would be the hand-over
 
 
 def act(folder: RunFolder, ledger: Ledger, actions: Sequence[Action]) -> None:
-    """Do the `actions` in order, as far as they hold. Raises `RunStopped` for `Stop`."""
-    orders = [action.order for action in actions if isinstance(action, GiveOrder)]
-    if orders:
-        # Side by side: on a disk that syncs slowly, one after another would be the hand-over.
-        with ThreadPoolExecutor(SIDE_BY_SIDE) as threads:
-            for given in threads.map(folder.give_order, orders):
-                ledger.add_order(given)
+    """Do the `actions`, as far as they hold. Raises `RunStopped` for `Stop`."""
+    with ThreadPoolExecutor(SIDE_BY_SIDE) as threads:
+        orders = [action.order for action in actions if isinstance(action, GiveOrder)]
+        for order in threads.map(folder.give_order, orders):
+            ledger.add_order(order)
+        tasks = [action.task for action in actions if isinstance(action, GiveTask)]
+        given = list(threads.map(lambda task: _give(folder, task), tasks))
+    for counts, outcome in given:
+        _note(ledger, counts, outcome)
+    if [counts for counts, _ in given] != tasks:
+        return  # another controller was faster: who is free is not what this plan took it to be
     for action in actions:
         match action:
             case Freeze(run):
-                ledger.run = folder.freeze(run)
-            case GiveOrder():
-                pass
-            case GiveTask(task):
+                ledger.freeze(folder.freeze(run))
+            case GiveUp(task, reason):
                 counts = folder.give_task(task)
-                ledger.add_task(counts)
-                if counts != task:  # another controller's: it is for the worker that it names,
-                    return  # and who is free is not what this plan took it to be
-                folder.assign(task.worker, Assignment(task=task.folder))
+                if counts != task:  # another controller has it made
+                    _note(ledger, counts, folder.outcome(counts.folder))
+                    return
+                outcome = Outcome(outcome="failed", reason=reason, final=True)
+                _note(ledger, counts, folder.settle(task.folder, outcome))
             case Publish(attempt):
                 folder.publish(attempt)
             case Finish(end):
                 ledger.end = folder.finish(end)
             case Stop(reason):
                 raise RunStopped(reason)
+            case GiveOrder() | GiveTask():
+                pass
+
+
+def _give(folder: RunFolder, task: Task) -> tuple[Task, Outcome | None]:
+    """Write a task and point its worker to it; return what counts.
+
+    Where another controller has given the attempt before, it is for the worker that it names.
+    """
+    counts = folder.give_task(task)
+    if counts != task:
+        return counts, folder.outcome(counts.folder)
+    folder.assign(task.worker, Assignment(task=task.folder))
+    return counts, None
+
+
+def _note(ledger: Ledger, task: Task, outcome: Outcome | None) -> None:
+    attempt = ledger.add_task(task)
+    if outcome is not None:
+        ledger.settle(attempt, outcome)

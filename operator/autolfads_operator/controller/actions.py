@@ -29,6 +29,14 @@ class GiveTask:
 
 
 @dataclass(frozen=True)
+class GiveUp:
+    """Record that no attempt at a leg can succeed: `task` is the one that nobody will make."""
+
+    task: Task
+    reason: str
+
+
+@dataclass(frozen=True)
 class Publish:
     """Make an export attempt's results the run's."""
 
@@ -49,4 +57,4 @@ class Stop:
     reason: str
 
 
-Action = Freeze | GiveOrder | GiveTask | Publish | Finish | Stop
+Action = Freeze | GiveOrder | GiveTask | GiveUp | Publish | Finish | Stop

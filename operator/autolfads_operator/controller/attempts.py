@@ -1,29 +1,32 @@
-"""When attempts are used up, and from where the next one starts."""
+"""When attempts are used up, and what they left behind."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 
-from autolfads_operator.controller.ledger import Attempt
 from autolfads_trainer.records import Outcome
 
 MAX_FAILED = 3
 MAX_ABANDONED = 10  # in a row, with nothing new saved
 
 
-def used_up(attempts: Sequence[Attempt]) -> bool:
-    """Return whether there is no next attempt.
+def used_up(outcomes: Iterable[Outcome | None]) -> bool:
+    """Return whether there is no next attempt after these; None: it has no outcome yet.
 
     After three failures, or ten abandoned attempts in a row with nothing new saved. Leaving early
-    (`saved`) never counts, nor does input that the user must mend: the run waits for that.
+    (`saved`) never counts, nor does input that the user must mend: the run waits for that. A
+    damaged start does not count either: it is made again, or the leg is given up (`final`).
     """
     failed = abandoned = 0
     furthest = (0, 0)
-    for attempt in attempts:
-        outcome = attempt.outcome
+    for outcome in outcomes:
         if outcome is None:
-            continue
+            return False
+        if outcome.final:
+            return True
         reached = progress(outcome)
+        if outcome.damaged is not None:
+            continue
         if outcome.outcome == "failed" and not outcome.input_error:
             failed, abandoned = failed + 1, 0
         elif outcome.outcome == "abandoned" and reached <= furthest:
@@ -41,20 +44,22 @@ def progress(outcome: Outcome) -> tuple[int, int]:
     return (outcome.epoch, outcome.steps)
 
 
-def newest_save(attempts: Sequence[Attempt]) -> str | None:
-    """Return the checkpoint that is furthest within the generation, if any attempt left one."""
-    saves = [
-        (progress(attempt.outcome), attempt.outcome.checkpoint)
-        for attempt in attempts
-        if attempt.outcome is not None and attempt.outcome.outcome in ("saved", "abandoned")
+def saves(outcomes: Sequence[Outcome | None], damaged: Collection[str]) -> list[Outcome]:
+    """Return the outcomes that left a checkpoint to go on from, the furthest first."""
+    left = [
+        outcome
+        for outcome in outcomes
+        if outcome is not None
+        and outcome.outcome in ("saved", "abandoned")
+        and outcome.checkpoint is not None
+        and outcome.checkpoint not in damaged
     ]
-    named = [(reached, checkpoint) for reached, checkpoint in saves if checkpoint is not None]
-    return max(named)[1] if named else None
+    return sorted(left, key=progress, reverse=True)
 
 
-def last_reason(attempts: Sequence[Attempt]) -> str | None:
+def last_reason(outcomes: Sequence[Outcome | None]) -> str | None:
     """Return why the newest attempt that failed or was abandoned did so."""
-    for attempt in reversed(attempts):
-        if attempt.outcome is not None and attempt.outcome.reason:
-            return attempt.outcome.reason
+    for outcome in reversed(outcomes):
+        if outcome is not None and outcome.outcome in ("failed", "abandoned") and outcome.reason:
+            return outcome.reason
     return None

@@ -1,11 +1,17 @@
-"""What was decided so far: a copy in memory of records that never change."""
+"""What was decided so far: a copy in memory of records that never change.
+
+Only what a plan can still need is kept: of old generations the scores alone (`Scoreboard`), so that
+the thousandth generation costs a controller no more than the second.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from autolfads_operator.controller.attempts import used_up
+from autolfads_operator.controller.scoreboard import Scoreboard
+from autolfads_trainer.disk import StoreError
 from autolfads_trainer.records import End, Order, Outcome, Owner, Place, Run, Task
-from autolfads_trainer.store import RunFolder
 
 
 @dataclass
@@ -14,11 +20,21 @@ class Attempt:
 
     task: Task
     outcome: Outcome | None = None
+    files: set[str] | None = None  # what there is to tidy up; None: nobody has looked yet
 
     @property
     def open(self) -> bool:
         """Whether somebody is, or may be, at work on it."""
         return self.outcome is None
+
+    def was_removed(self, path: str) -> bool:
+        """Return whether a file of this attempt is known to be removed."""
+        return self.files is not None and path.rsplit("/", 1)[-1] not in self.files
+
+    @property
+    def has_finished(self) -> bool:
+        """Whether it ended as it was meant to."""
+        return self.outcome is not None and self.outcome.outcome == "finished"
 
 
 @dataclass
@@ -35,22 +51,29 @@ class Leg:
 
     @property
     def finished(self) -> Attempt | None:
-        """The attempt that finished it, if one did."""
-        last = self.attempts[-1] if self.attempts else None
-        done = last is not None and last.outcome is not None and last.outcome.outcome == "finished"
-        return last if done else None
+        """The first attempt that finished: its score counts, whatever is made again later."""
+        return next((attempt for attempt in self.attempts if attempt.has_finished), None)
 
+    @property
+    def score(self) -> float | None:
+        """The score; None: lost, or not there yet."""
+        finished = self.finished
+        return finished.outcome.score if finished and finished.outcome else None
 
-def noted(task: Task, outcome: Outcome | None) -> Attempt:
-    """Return the attempt as it is kept: metrics of training decide nothing, and add up."""
-    if outcome is not None and task.kind == "train":
-        outcome = outcome.model_copy(update={"result": {}})
-    return Attempt(task, outcome)
+    @property
+    def settled(self) -> bool:
+        """Whether this member is through with its generation: finished, or lost."""
+        return self.finished is not None or used_up([a.outcome for a in self.attempts])
+
+    @property
+    def waits(self) -> bool:
+        """Whether it needs an attempt that nobody is at work on."""
+        return not self.settled and not (self.attempts and self.attempts[-1].open)
 
 
 @dataclass
 class Ledger:
-    """A run's decisions. `generation` is the newest one with an order, 0 before the first."""
+    """A run's decisions. `newest` is the newest generation of each member that has an order."""
 
     owner: Owner
     run: Run | None = None
@@ -58,74 +81,121 @@ class Ledger:
     legs: dict[Place, Leg] = field(default_factory=dict)
     export: list[Attempt] = field(default_factory=list)
     end: End | None = None
-    generation: int = 0
+    newest: dict[int, int] = field(default_factory=dict)
+    board: Scoreboard = field(default_factory=Scoreboard)
+    damaged: set[str] = field(default_factory=set)  # checkpoints that nobody must start from
+    refused: str | None = None  # what the user must mend, as a worker of this time said
     # Attempts at `prepare` and `export` made before this controller began: a user who starts a
     # failed run again has mended something, so these are not held against it.
     forgiven: dict[str, int] = field(default_factory=dict)
+    changes: int = 0  # grows with each thing noted
+    _open: dict[str, Attempt] = field(default_factory=dict)
+
+    @property
+    def generation(self) -> int:
+        """The newest generation with an order, 0 before the first."""
+        return max(self.newest.values(), default=0)
+
+    def freeze(self, run: Run) -> None:
+        """Note what was frozen."""
+        self.run = run
+        self.board = Scoreboard(run.population, run.pbt.patience, run.pbt.min_improvement_ratio)
+        self.changes += 1
 
     def add_order(self, order: Order) -> None:
         """Note an order that was given."""
-        self.legs.setdefault((order.member, order.generation), Leg(order))
-        self.generation = max(self.generation, order.generation)
+        place = (order.member, order.generation)
+        if place in self.legs or order.generation <= self.newest.get(order.member, 0):
+            return
+        self.legs[place] = Leg(order)
+        self.newest[order.member] = order.generation
+        self.changes += 1
 
     def attempts_in(self, folder: str) -> list[Attempt]:
-        """Return the list that the attempt in `folder` belongs to."""
+        """Return the list that the attempt in `folder` belongs to.
+
+        Raises `KeyError` or `ValueError` if there is none.
+        """
         kind = folder.split("/", 1)[0]
         if kind == "prepare":
             return self.prepare
         if kind == "export":
             return self.export
-        _, member, generation, _ = folder.split("/")
-        return self.legs[int(member), int(generation.removeprefix("gen-"))].attempts
+        return self.legs[place_of(folder)].attempts
 
     def knows(self, folder: str) -> bool:
-        """Return whether the attempt in `folder` was noted."""
+        """Return whether the attempt in `folder` was noted, or is of a time that is over."""
         try:
+            if folder.startswith("members/"):
+                member, generation = place_of(folder)
+                if (
+                    generation < self.newest.get(member, 0)
+                    and (member, generation) not in self.legs
+                ):
+                    return True
             return any(attempt.task.folder == folder for attempt in self.attempts_in(folder))
         except (KeyError, ValueError):
             return False
 
-    def add_task(self, task: Task) -> None:
-        """Note a task that was given."""
+    def add_task(self, task: Task) -> Attempt:
+        """Note a task that was given, and return its attempt."""
         attempts = self.attempts_in(task.folder)
         if len(attempts) < task.attempt:
             attempts.append(Attempt(task))
+            self._open[task.folder] = attempts[-1]
+            self.changes += 1
+        return attempts[task.attempt - 1]
+
+    def settle(self, attempt: Attempt, outcome: Outcome) -> None:
+        """Note how an attempt ended. Raises `StoreError` for an outcome that cannot be."""
+        if not attempt.open:
+            return
+        task = attempt.task
+        checkpoint = outcome.checkpoint
+        if checkpoint is not None and not checkpoint.startswith(f"{task.folder}/checkpoint"):
+            raise StoreError(
+                f"{task.folder}/outcome.json: names the checkpoint '{checkpoint}'; expected one of "
+                "its own attempt"
+            )
+        if outcome.damaged is not None:
+            self.damaged.add(outcome.damaged)
+        if outcome.input_error:
+            self.refused = outcome.reason or "input that cannot be used"
+        if task.kind == "train":  # metrics decide nothing, and add up
+            outcome = outcome.model_copy(update={"result": {}})
+        attempt.outcome = outcome
+        self._open.pop(task.folder, None)
+        self.changes += 1
+        if task.kind == "train":
+            leg = self.legs.get(place_of(task.folder))
+            if leg is not None and leg.settled:  # None: made again, and forgotten meanwhile
+                self.board.settle(leg.place, leg.score)
 
     def legs_of(self, generation: int) -> list[Leg]:
         """Return the legs of a generation that have an order, by member."""
         members = range(self.run.population if self.run and generation else 0)
-        return [
-            self.legs[member, generation] for member in members if (member, generation) in self.legs
-        ]
+        found = (self.legs.get((member, generation)) for member in members)
+        return [leg for leg in found if leg is not None]
+
+    def newest_legs(self) -> list[Leg]:
+        """Return each member's newest leg, by member."""
+        return [self.legs[member, self.newest[member]] for member in sorted(self.newest)]
 
     def open_attempts(self) -> list[Attempt]:
-        """Return the attempts that have no outcome. Only the newest ones can be open."""
-        legs = self.legs_of(self.generation)
-        lists = [self.prepare, self.export, *(leg.attempts for leg in legs)]
-        return [attempts[-1] for attempts in lists if attempts and attempts[-1].open]
+        """Return the attempts that have no outcome."""
+        return list(self._open.values())
+
+    def best_leg(self) -> Leg:
+        """Return the leg whose end is the run's result so far. Raises `LookupError`: none is."""
+        best = self.board.best
+        if best is None:
+            raise LookupError("no member has a score yet")
+        return self.legs[best]
 
 
-def read_ledger(folder: RunFolder, owner: Owner) -> Ledger:
-    """Read all that was decided, once, at a controller's start."""
-    ledger = Ledger(owner, run=folder.run(), end=folder.end())
-    ledger.prepare = [Attempt(task, outcome) for task, outcome in folder.attempts("prepare")]
-    if ledger.run is not None:
-        generation = 1
-        while orders := [
-            order
-            for member in range(ledger.run.population)
-            if (order := folder.order(member, generation)) is not None
-        ]:
-            for order in orders:
-                ledger.add_order(order)
-            generation += 1
-        # Orders first: what an order was derived from is there by the time it is read, also when
-        # another controller is still at work.
-        for leg in ledger.legs.values():
-            leg.attempts = [
-                noted(task, outcome)
-                for task, outcome in folder.attempts(folder.leg_folder(*leg.place))
-            ]
-    ledger.export = [Attempt(task, outcome) for task, outcome in folder.attempts("export")]
-    ledger.forgiven = {"prepare": len(ledger.prepare), "export": len(ledger.export)}
-    return ledger
+def place_of(folder: str) -> Place:
+    """Return (member, generation) of a leg's or its attempt's folder. Raises `ValueError`."""
+    parts = folder.split("/")
+    if len(parts) not in (3, 4) or parts[0] != "members" or not parts[2].startswith("gen-"):
+        raise ValueError(f"'{folder}' is no member's folder")
+    return int(parts[1]), int(parts[2].removeprefix("gen-"))

@@ -7,84 +7,132 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from autolfads_operator.controller.act import act
-from autolfads_operator.controller.ledger import Attempt, Ledger, read_ledger
+from autolfads_operator.controller.ledger import Ledger
 from autolfads_operator.controller.observe import abandon, note_outcomes, read_statuses
 from autolfads_operator.controller.plan import plan
-from autolfads_operator.controller.retention import unneeded
+from autolfads_operator.controller.reading import catch_up, read_ledger
+from autolfads_operator.controller.tidy import Tidier
+from autolfads_operator.controller.vitals import Vitals
 from autolfads_operator.pools import Pool
-from autolfads_trainer.records import Assignment, Outcome, Owner, WorkerStatus
+from autolfads_trainer.disk import is_temporary
+from autolfads_trainer.records import Assignment, Owner, WorkerStatus
 from autolfads_trainer.store import RunFolder
 from autolfads_trainer.userinput import InputError
 
-SILENT = 300.0  # seconds; a worker speaks after every step, and while it waits
-
-
-@dataclass(frozen=True)
-class Handover:
-    """From the last outcome of a generation to the last order and task of the next, in seconds."""
-
-    generation: int
-    seconds: float
+DEAF = 10.0  # seconds without a turn, after which silence says nothing about workers
+QUIET = 20.0  # seconds without a sign, after which the disk is asked whether it can be written to
+LOOK_AGAIN = 1.0  # seconds between looks at what another controller's workers do
 
 
 @dataclass
 class Controller:
-    """One run's loop. `clock` is monotonic seconds; `pool` says where workers run."""
+    """One run's loop. `clock` is monotonic seconds; `pool` says where workers run.
+
+    A turn that is broken off by an error of the disk can be taken again: what was done is noted in
+    the ledger as the run directory holds it, and the rest is planned anew.
+    """
 
     folder: RunFolder
     owner: Owner
     pool: Pool
     clock: Callable[[], float] = time.monotonic
+    vitals: Vitals = field(default_factory=Vitals)
     ledger: Ledger = field(init=False)
     statuses: dict[str, WorkerStatus] = field(init=False, default_factory=dict)
-    handovers: list[Handover] = field(init=False, default_factory=list)
-    _heard: dict[str, tuple[int, float]] = field(init=False, default_factory=dict)
+    _tidier: Tidier = field(init=False)
+    _seen: set[str] = field(init=False, default_factory=set)
     _dropped: set[str] = field(init=False, default_factory=set)
-    _removed: set[str] = field(init=False, default_factory=set)
+    _next_look: float = field(init=False, default=0.0)
+    _refused: bool = field(init=False, default=False)
+    _next_question: float = field(init=False, default=0.0)
+    _last_turn: float = field(init=False, default=0.0)
+    _leftovers: dict[str, WorkerStatus | None] | None = field(init=False, default=None)
+    _half_made: list[str] = field(init=False, default_factory=list)
+    _leftovers_at: float = field(init=False, default=0.0)
 
     def __post_init__(self) -> None:
         self.ledger = read_ledger(self.folder, self.owner)
+        self._tidier = Tidier(self.folder)
+        self._last_turn = self.clock()
 
     def turn(self) -> bool:
         """Take one turn; return whether the run is over.
 
         Raises `InputError` when a worker met input that the user must mend, and `RunStopped` when
-        the run cannot go on now; in both cases it can be started again.
+        the run cannot go on now; in both cases it can be started again. Raises `OSError` when the
+        disk fails: then take the turn again, later.
         """
-        began = self.clock()
+        now = self.clock()
+        if now - self._last_turn > DEAF:
+            self.vitals.hold(now - self._last_turn)
+            self._last_turn = now
         self.pool.want(self._wanted())
-        lives = self.pool.lives()
-        self.statuses = read_statuses(self.folder, lives)
-        lives = self._without_the_silent(lives, began)
-        self._catch_up()
-        ledger = self.ledger
-        new = note_outcomes(self.folder, ledger, self.statuses)
-        new += self._give_up_the_dead(lives)
-        for _, outcome in new:
-            if outcome.input_error:
-                raise InputError(outcome.reason or "input that cannot be used")
+        lives = self._observe(self.pool.lives(), now)
+        self._give_up_the_dead(lives, now)
+        if self.ledger.refused is not None:
+            raise InputError(self.ledger.refused)
         self._remind()
-        generation = ledger.generation
         # Acting can make the next actions possible (orders before tasks), without a look outside.
-        while actions := plan(ledger, self._idle()):
-            act(self.folder, ledger, actions)
-        if generation and ledger.generation > generation:
-            self.handovers.append(Handover(ledger.generation, self.clock() - began))
-        if new or ledger.generation > generation:
-            self._tidy()
-        if ledger.end is not None:
+        while actions := plan(self.ledger, self._idle()):
+            act(self.folder, self.ledger, actions)
+        self._tidier.tidy(self.ledger)
+        self._tidy_lives()
+        self._last_turn = now  # when all were last heard: a turn can hang in its midst
+        if self.ledger.end is not None:
             for life in self.pool.lives():
                 self.folder.assign(life, Assignment(leave=True))
             return True
         return False
 
-    def _catch_up(self) -> None:
-        """Read the ledger anew when a worker speaks of a task that another controller gave."""
-        spoken_of = {status.task or status.ended for status in self.statuses.values()}
+    def _observe(self, lives: list[str], now: float) -> list[str]:
+        """Read what workers say; return the lives that are not silent."""
+        asked = self.vitals.to_be_read([*lives, *self._strangers(lives)], now)
+        found = read_statuses(self.folder, asked)
+        self.vitals.hear(asked, found, now)
+        self.statuses = {life: found[life] for life in lives if life in found}
+        self._ask_the_disk(lives, now)
+        for life in self.vitals.silent(lives, now):
+            self.pool.drop(life)
+            self._dropped.add(life)
+        lives = [life for life in lives if life not in self._dropped]
+        self._see_what_others_did(found, now)
+        return lives
+
+    def _ask_the_disk(self, lives: list[str], now: float) -> None:
+        """Write something small when workers are quiet. Raises `OSError` where nobody can write.
+
+        Then everybody is silent, and it is not their fault.
+        """
+        quiet = self.vitals.quiet(lives, now, QUIET) and now >= self._next_question
+        if not lives or not (quiet or self._refused):
+            return
+        refused, self._refused = self._refused, True  # until it is written
+        self.folder.assign(lives[0], self.folder.assignment(lives[0]) or Assignment())
+        self._refused = False
+        self._next_question = now + QUIET
+        if refused:
+            self.vitals.begin_anew(now)
+
+    def _strangers(self, lives: list[str]) -> list[str]:
+        """Return the workers of open attempts that this pool does not know."""
+        workers = {attempt.task.worker for attempt in self.ledger.open_attempts()}
+        return sorted(life for life in workers - set(lives) if not self.pool.vouches_for(life))
+
+    def _see_what_others_did(self, found: dict[str, WorkerStatus], now: float) -> None:
+        """Note outcomes; read anew when a worker speaks of a task that another controller gave."""
+        spoken_of = {status.task or status.ended for status in found.values()}
         if not all(self.ledger.knows(folder) for folder in spoken_of if folder):
-            forgiven = self.ledger.forgiven
-            self.ledger = read_ledger(self.folder, self.owner)
-            self.ledger.forgiven = forgiven
+            catch_up(self.folder, self.ledger)
+        also = []
+        if now >= self._next_look:
+            self._next_look = now + LOOK_AGAIN
+            # A stranger may be done with a task and on to the next before we hear of the first.
+            also = [
+                attempt.task.folder
+                for attempt in self.ledger.open_attempts()
+                if not self.pool.vouches_for(attempt.task.worker)
+            ]
+        note_outcomes(self.folder, self.ledger, found, also)
 
     def _remind(self) -> None:
         """Point idle workers to the tasks that are theirs: who gave them may have died before."""
@@ -109,38 +157,53 @@ class Controller:
             return 1
         return self.ledger.run.population
 
-    def _without_the_silent(self, lives: list[str], now: float) -> list[str]:
-        """Drop the lives whose counter has stood still for too long, by this controller's clock."""
-        for life, status in self.statuses.items():
-            if life not in self._heard or self._heard[life][0] != status.counter:
-                self._heard[life] = (status.counter, now)
-        silent = {
-            life for life in lives if life in self._heard and now - self._heard[life][1] > SILENT
-        }
-        for life in silent:
-            self.pool.drop(life)
-            self._dropped.add(life)
-        return [life for life in lives if life not in silent]
-
     def _idle(self) -> list[str]:
         """Return the lives that have shown life and have nothing to do."""
         busy = {attempt.task.worker for attempt in self.ledger.open_attempts()}
         return [life for life in self.pool.lives() if life in self.statuses and life not in busy]
 
-    def _give_up_the_dead(self, lives: list[str]) -> list[tuple[Attempt, Outcome]]:
+    def _give_up_the_dead(self, lives: list[str], now: float) -> None:
         alive = set(lives)
-        return [
-            (attempt, abandon(self.folder, attempt, self._fate_of(attempt.task.worker)))
-            for attempt in self.ledger.open_attempts()
-            if attempt.task.worker not in alive
-        ]
+        strangers = self._strangers(lives)
+        gone = set(self.vitals.strangers_gone(strangers, now))
+        for attempt in self.ledger.open_attempts():
+            life = attempt.task.worker
+            if life in alive or (life in strangers and life not in gone):
+                continue
+            fate = "gave no sign" if life in self._dropped else "is gone"
+            self.ledger.settle(attempt, abandon(self.folder, attempt, f"its worker {fate}"))
 
-    def _fate_of(self, life: str) -> str:
-        return "its worker gave no sign" if life in self._dropped else "its worker is gone"
+    def _tidy_lives(self) -> None:
+        """Remove the files of workers that are over and have nothing open."""
+        lives = set(self.pool.lives())
+        self._seen |= lives
+        busy = {attempt.task.worker for attempt in self.ledger.open_attempts()}
+        over = sorted(life for life in self._seen - lives - busy if self.pool.vouches_for(life))
+        if over:
+            self._tidier.lives_over(over)
+            self.vitals.forget(over)
+            self._seen -= set(over)
+        self._tidy_leftovers(lives | busy)
 
-    def _tidy(self) -> None:
-        """Remove what no order can need."""
-        for _, checkpoint in unneeded(self.ledger):
-            if checkpoint not in self._removed:
-                self.folder.remove(checkpoint)
-                self._removed.add(checkpoint)
+    def _tidy_leftovers(self, in_use: set[str]) -> None:
+        """Remove the files of workers of controllers before this one that have gone silent."""
+        now = self.clock()
+        if self._leftovers is None:
+            names = {name.split(".", 1)[0] for name in self.folder.contents("workers")}
+            names = {name for name in names if name and not self.pool.vouches_for(name)}
+            self._leftovers = {name: self.folder.status(name) for name in names}
+            self._leftovers_at = now
+            self._half_made = [name for name in self.folder.contents() if is_temporary(name)]
+        elif (
+            self._leftovers or self._half_made
+        ) and now - self._leftovers_at > self.vitals.silent_after:
+            over = [
+                life
+                for life, status in self._leftovers.items()
+                if life not in in_use and self.folder.status(life) == status
+            ]
+            self._tidier.lives_over(sorted(over))
+            self._leftovers = {}
+            for name in self._half_made:  # by one that was killed: nobody takes as long as this
+                self.folder.remove(name)
+            self._half_made = []

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
-from autolfads_operator.controller.ledger import Attempt, Ledger, noted
+from autolfads_operator.controller.ledger import Attempt, Ledger
 from autolfads_trainer.records import Assignment, Outcome, WorkerStatus
 from autolfads_trainer.store import RunFolder
 
@@ -16,19 +16,15 @@ def read_statuses(folder: RunFolder, lives: Iterable[str]) -> dict[str, WorkerSt
 
 
 def note_outcomes(
-    folder: RunFolder, ledger: Ledger, statuses: dict[str, WorkerStatus]
-) -> list[tuple[Attempt, Outcome]]:
-    """Read the outcomes that workers announce into the ledger; return the new ones."""
-    announced = {status.ended for status in statuses.values()}
-    new = []
+    folder: RunFolder, ledger: Ledger, statuses: Mapping[str, WorkerStatus], also: Iterable[str]
+) -> None:
+    """Read the outcomes that workers announce into the ledger, and those of the attempts `also`."""
+    announced = {status.ended for status in statuses.values()} | set(also)
     for attempt in ledger.open_attempts():
-        if attempt.task.folder not in announced:
-            continue
-        outcome = folder.outcome(attempt.task.folder)
-        if outcome is not None:
-            attempt.outcome = noted(attempt.task, outcome).outcome
-            new.append((attempt, outcome))
-    return new
+        if attempt.task.folder in announced:
+            outcome = folder.outcome(attempt.task.folder)
+            if outcome is not None:
+                ledger.settle(attempt, outcome)
 
 
 def abandon(folder: RunFolder, attempt: Attempt, reason: str) -> Outcome:
@@ -38,22 +34,30 @@ def abandon(folder: RunFolder, attempt: Attempt, reason: str) -> Outcome:
     can go on from there.
     """
     task = attempt.task
-    checkpoint = folder.checkpoint_in(task.folder)
     status = folder.status(task.worker)
-    saved = status is not None and status.task == task.folder and status.saved_epoch is not None
-    # Announced, and yet it may be gone with a power cut: an outcome names what is there.
-    saved = saved and folder.path(checkpoint).exists()
+    name = _saved(status, task.folder) if status is not None else None
+    # Not looked for: it may be seen late. Who starts from it waits, and tells if it is gone.
+    saved = status if name is not None else None
     outcome = folder.settle(
         task.folder,
         Outcome(
             outcome="abandoned",
             reason=reason,
-            epoch=status.saved_epoch if saved and status else None,
-            steps=status.saved_steps if saved and status else 0,
-            checkpoint=checkpoint if saved else None,
+            epoch=saved.saved_epoch if saved else None,
+            steps=saved.saved_steps if saved else 0,
+            checkpoint=name if saved else None,
+            sha256=saved.saved_sha256 if saved else None,
         ),
     )
-    attempt.outcome = outcome
     # Should it still live, it finds its task gone, and leaves.
     folder.assign(task.worker, Assignment(task=None))
     return outcome
+
+
+def _saved(status: WorkerStatus, folder: str) -> str | None:
+    if status.task != folder or status.saved_epoch is None:
+        return None
+    if status.saved is None:  # of the first format, which had one name for all saves
+        return f"{folder}/checkpoint.ckpt"
+    ours = {RunFolder.checkpoint_in(folder, number) for number in (1, 2)}
+    return status.saved if status.saved in ours else None

@@ -3,10 +3,11 @@
 A population of members trains side by side, each with hyperparameters of its own (`draw`). Every
 few epochs (`generation_epochs`) they meet in random pairs (`decide`): the worse of a pair becomes
 a copy of the better (exploit), with hyperparameters a little off the winner's (`perturb`:
-explore). So hyperparameters are tuned in the course of a single training, and follow a schedule
-that no fixed setting could. A run ends at its last generation (`last_generation`) or when its best
-score hardly changes any more (`has_stopped_improving`); its result is the checkpoint with the best
-score at the end of any generation (`best`).
+explore). In asynchronous mode nobody waits for the slowest: each compares with one opponent's
+newest score (`rival_of`, `decide_alone`). So hyperparameters are tuned in the course of a single
+training, and follow a schedule that no fixed setting could. A run ends at its last generation
+(`last_generation`) or when its best score hardly changes any more (`has_stopped_improving`); its
+result is the checkpoint with the best score at the end of any generation (`best`).
 
 Scores are losses: lower is better. One that is missing or not finite is lost: it loses every
 comparison, and is never the best (`finite`).
@@ -22,6 +23,7 @@ of single-trial population dynamics, Nature Methods 19 (AutoLFADS).
 
 from __future__ import annotations
 
+from .asynchronous import LoneDecision, Rival, decide_alone, opponent, rival_of
 from .randomness import Stream
 from .schedule import generation_epochs, last_generation
 from .selection import best, best_of_each_generation, finite
@@ -33,15 +35,20 @@ __all__ = [
     "AllLost",
     "Decision",
     "Hyperparameter",
+    "LoneDecision",
+    "Rival",
     "Sample",
     "Stream",
     "best",
     "best_of_each_generation",
     "decide",
+    "decide_alone",
     "draw",
     "finite",
     "generation_epochs",
     "has_stopped_improving",
     "last_generation",
+    "opponent",
     "perturb",
+    "rival_of",
 ]

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from .randomness import Stream
 from .selection import finite
 
-_LOST = "score missing or not finite"
+LOST = "score missing or not finite"
 
 
 class AllLost(Exception):  # noqa: N818 - the name of an outcome, which the run then reports
@@ -80,8 +80,8 @@ def _decision(
     if opponent is None:
         return Decision(member, member, False, "no opponent this time")
     if opponent not in scores:
-        return Decision(member, member, False, f"beat member {opponent} ({_LOST})")
-    own, theirs = _shown_apart(scores[member], scores[opponent])
+        return Decision(member, member, False, f"beat member {opponent} ({LOST})")
+    own, theirs = shown_apart(scores[member], scores[opponent])
     if scores[member] > scores[opponent]:
         return Decision(member, opponent, True, f"lost to member {opponent} ({own} > {theirs})")
     if scores[member] < scores[opponent]:
@@ -93,14 +93,14 @@ def _replacement(
     member: int, opponent: int | None, scores: Mapping[int, float], best: int
 ) -> Decision:
     if opponent is not None and opponent in scores:
-        why = f"{_LOST}; replaced by its opponent, member {opponent}"
+        why = f"{LOST}; replaced by its opponent, member {opponent}"
         return Decision(member, opponent, True, why)
     nobody = "no opponent" if opponent is None else f"so is that of its opponent, member {opponent}"
-    why = f"{_LOST}, {nobody}; replaced by this generation's best, member {best}"
+    why = f"{LOST}, {nobody}; replaced by this generation's best, member {best}"
     return Decision(member, best, True, why)
 
 
-def _shown_apart(one: float, other: float) -> tuple[str, str]:
+def shown_apart(one: float, other: float) -> tuple[str, str]:
     """Return both scores in four digits, or in as many as it takes to tell them apart."""
     texts = [(f"{one:.{digits}g}", f"{other:.{digits}g}") for digits in range(4, 18)]
     return next((pair for pair in texts if pair[0] != pair[1]), texts[0])

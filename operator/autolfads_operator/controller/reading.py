@@ -1,0 +1,75 @@
+"""Reading what was decided: all of it at a controller's start, and later what is new."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+from autolfads_operator.controller.ledger import Attempt, Ledger
+from autolfads_operator.controller.retention import forgettable
+from autolfads_trainer.records import Order, Outcome, Owner, Task
+from autolfads_trainer.store import RunFolder
+
+SIDE_BY_SIDE = 16  # a shared volume answers slowly, but many at a time
+
+Attempts = Sequence[tuple[Task, Outcome | None]]
+
+
+def read_ledger(folder: RunFolder, owner: Owner) -> Ledger:
+    """Read all that was decided, once, at a controller's start."""
+    ledger = Ledger(owner)
+    catch_up(folder, ledger)
+    # What is long over was tidied up when it was new; around the newest there may be leftovers.
+    for leg in forgettable(ledger, back=4):
+        del ledger.legs[leg.place]
+    ledger.refused = None  # by a worker of an earlier time: it is mended, or will be said again
+    ledger.forgiven = {"prepare": len(ledger.prepare), "export": len(ledger.export)}
+    return ledger
+
+
+def catch_up(folder: RunFolder, ledger: Ledger) -> None:
+    """Note what the run directory holds and the ledger does not."""
+    if ledger.run is None:
+        run = folder.run()
+        if run is not None:
+            ledger.freeze(run)
+    _note(folder, ledger, "prepare", ledger.prepare)
+    if ledger.run is not None:
+        with ThreadPoolExecutor(SIDE_BY_SIDE) as threads:
+            members = range(ledger.run.population)
+            # Orders first: what an order was derived from is there by the time it is read, also
+            # when another controller is still at work.
+            for orders in threads.map(lambda member: _new_orders(folder, ledger, member), members):
+                for order in orders:
+                    ledger.add_order(order)
+            unsettled = [leg for leg in ledger.legs.values() if not leg.settled]
+            places = [folder.leg_folder(*leg.place) for leg in unsettled]
+            for place, found in zip(
+                places, threads.map(lambda place: list(folder.attempts(place)), places), strict=True
+            ):
+                _add(ledger, found, ledger.attempts_in(f"{place}/attempt-1"))
+    _note(folder, ledger, "export", ledger.export)
+    ledger.end = ledger.end or folder.end()
+
+
+def _new_orders(folder: RunFolder, ledger: Ledger, member: int) -> list[Order]:
+    found = []
+    generation = ledger.newest.get(member, 0) + 1
+    while (order := folder.order(member, generation)) is not None:
+        found.append(order)
+        generation += 1
+    return found
+
+
+def _note(folder: RunFolder, ledger: Ledger, parent: str, known: list[Attempt]) -> None:
+    if not (known and known[-1].has_finished):
+        _add(ledger, folder.attempts(parent), known)
+
+
+def _add(
+    ledger: Ledger, found: Iterable[tuple[Task, Outcome | None]], known: list[Attempt]
+) -> None:
+    for task, outcome in found:
+        attempt = known[task.attempt - 1] if task.attempt <= len(known) else ledger.add_task(task)
+        if outcome is not None:
+            ledger.settle(attempt, outcome)

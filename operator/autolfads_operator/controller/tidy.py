@@ -1,0 +1,76 @@
+"""Removing what no order can need: the controller alone does it, and only here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from autolfads_operator.controller.ledger import Attempt, Ledger
+from autolfads_operator.controller.retention import forgettable, needed
+from autolfads_trainer.disk import is_temporary
+from autolfads_trainer.store import RunFolder
+
+LOGS_KEPT = 8  # of workers that are over, the newest
+_RECORDS = {"task.json", "outcome.json"}
+
+
+@dataclass
+class Tidier:
+    """Looks into the folder of each attempt that is over, once, and removes what is not needed."""
+
+    folder: RunFolder
+    _changes: int = -1
+    _gone: list[str] = field(default_factory=list)
+
+    def tidy(self, ledger: Ledger) -> None:
+        """Remove checkpoints, temporary files and half-made results that are of no use."""
+        if ledger.changes == self._changes:
+            return
+        changes = ledger.changes
+        keep = needed(ledger)
+        for leg in list(ledger.legs.values()):
+            first = leg.finished
+            for attempt in leg.attempts:
+                if not attempt.open:
+                    self._sweep(attempt, keep, metrics=attempt is first)
+        for attempt in (*ledger.prepare, *ledger.export):
+            if attempt.outcome is not None and not attempt.has_finished:
+                self._sweep(attempt, keep, metrics=False)
+        for leg in forgettable(ledger):
+            self._sweep_temporary(RunFolder.leg_folder(*leg.place))
+            for attempt in leg.attempts:
+                if not attempt.has_finished:
+                    attempt.files = None  # its worker may have come back since: a last look
+                self._sweep(attempt, keep, metrics=attempt is leg.finished)
+            del ledger.legs[leg.place]
+        self._changes = changes
+
+    def _sweep(self, attempt: Attempt, keep: set[str], *, metrics: bool) -> None:
+        place = attempt.task.folder
+        if attempt.files is None:
+            attempt.files = {
+                name
+                for name in self.folder.contents(place)
+                if name not in _RECORDS and not (metrics and name == "metrics.csv")
+            }
+        for name in sorted(attempt.files):
+            if f"{place}/{name}" not in keep and self.folder.remove(f"{place}/{name}"):
+                attempt.files.discard(name)
+
+    def _sweep_temporary(self, place: str, of: list[str] | None = None) -> None:
+        """Remove files that a process left half-made when it was killed.
+
+        In `workers` only those `of` lives that are over: others may be at it now.
+        """
+        for name in self.folder.contents(place):
+            if is_temporary(name) and (of is None or any(life in name for life in of)):
+                self.folder.remove(f"{place}/{name}")
+
+    def lives_over(self, lives: list[str]) -> None:
+        """Remove what workers that are over leave behind; their last logs are kept."""
+        for life in lives:
+            self.folder.remove(f"workers/{life}.json")
+            self.folder.remove(f"workers/{life}.status.json")
+        self._sweep_temporary("workers", of=lives)
+        self._gone += lives
+        while len(self._gone) > LOGS_KEPT:
+            self.folder.remove(f"workers/{self._gone.pop(0)}.log")

@@ -1,0 +1,184 @@
+"""A checkpoint that is cut, changed or gone is noticed, and what it held is made again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from ledger_examples import TAKEN_AWAY, Mini, attempts, history, without_syncing
+from played_pool import Dies, Fails, Play, PlayedPool, controller_for, played, to_the_end
+
+from autolfads_operator.controller.loop import Controller
+from autolfads_trainer.store import RunFolder
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _quick() -> Iterator[None]:
+    with without_syncing():
+        yield
+
+
+def fate(member: int, generation: int, attempt: int) -> Play:
+    return [0.5, 0.25, 0.4][(member + 2 * generation) % 3]
+
+
+def improving(member: int, generation: int, _attempt: int) -> Play:
+    return 1 / (generation + 0.1 * member)
+
+
+def cut(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-7])
+
+
+def flip(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(bytes(content))
+
+
+def take_away(path: Path) -> None:
+    path.unlink()
+    TAKEN_AWAY.add(path)
+
+
+HARM = [cut, flip, take_away]
+MINI = Mini(population=3, generations=4, seed=3)
+
+
+def outcomes(root: Path, member: int, generation: int) -> list[tuple[str, bool]]:
+    """Return each attempt's outcome, and whether it found its start damaged."""
+    folder = RunFolder(root)
+    return [
+        (outcome.outcome, outcome.damaged is not None)
+        for _, outcome in folder.attempts(folder.leg_folder(member, generation))
+        if outcome is not None
+    ]
+
+
+def until_generation(controller: Controller, pool: PlayedPool, generation: int) -> None:
+    while controller.ledger.generation < generation:
+        controller.turn()
+        pool.step()
+
+
+@pytest.mark.parametrize("harm", HARM)
+@pytest.mark.parametrize("restarted", [False, True])
+def test_the_end_of_a_generation_is_made_again(
+    tmp_path: Path, harm: Callable[[Path], None], restarted: bool
+) -> None:
+    calm, rough = tmp_path / "calm", tmp_path / "rough"
+    played(calm, MINI, fate)
+    pool = PlayedPool(rough, MINI, 2, fate)
+    controller = controller_for(rough, pool)
+    until_generation(controller, pool, 3)
+    for path in rough.glob("members/*/gen-002/attempt-1/checkpoint-1.ckpt"):
+        harm(path)
+    if restarted:
+        pool.kill()
+        controller = controller_for(rough, pool)
+    to_the_end(controller, pool)
+    assert history(rough) == history(calm)
+    found = [outcome for member in range(3) for outcome in outcomes(rough, member, 3)]
+    # A controller that starts looks into the folders, and knows of a missing one by itself.
+    assert ("failed", True) in found or (restarted and harm is take_away)
+    again = [member for member in range(3) if attempts(rough, member, 2).count("finished") == 2]
+    assert again
+    # Two that start from one winner do not make it again twice.
+    assert all(attempts(rough, member, 2).count("finished") <= 2 for member in range(3))
+
+
+@pytest.mark.parametrize("harm", HARM)
+def test_of_a_damaged_save_the_one_before_is_used(
+    tmp_path: Path, harm: Callable[[Path], None]
+) -> None:
+    def dying(member: int, generation: int, attempt: int) -> Play:
+        if (member, generation) == (1, 2) and attempt < 3:
+            return Dies(attempt)
+        return fate(member, generation, attempt)
+
+    mini = Mini(population=2, generations=3, seed=3, burn_in=4, interval=4)
+    calm, rough = tmp_path / "calm", tmp_path / "rough"
+    played(calm, mini, dying)
+    pool = PlayedPool(rough, mini, 2, dying)
+    controller = controller_for(rough, pool)
+    leg = RunFolder.leg_folder(1, 2)
+    second = f"{leg}/attempt-2"
+    while RunFolder(rough).outcome(second) is None:
+        controller.turn()
+        pool.step()
+    pool.kill()  # before anybody has read it
+    harm(rough / second / "checkpoint-1.ckpt")
+    to_the_end(controller_for(rough, pool), pool)
+    tasks = {task.attempt: task for task, _ in RunFolder(rough).attempts(leg)}
+    damaged = [n for n, t in tasks.items() if t.start_from == f"{second}/checkpoint-1.ckpt"]
+    assert damaged
+    after = tasks[damaged[-1] + 1]
+    assert (after.start_from, after.resume) == (f"{leg}/attempt-1/checkpoint-1.ckpt", True)
+    assert history(rough) == history(calm)
+
+
+@pytest.mark.parametrize("harm", HARM)
+def test_the_best_is_made_again_for_the_results(
+    tmp_path: Path, harm: Callable[[Path], None]
+) -> None:
+    def early(member: int, generation: int, _attempt: int) -> Play:
+        return 0.1 if (member, generation) == (2, 2) else 0.5
+
+    calm, rough = tmp_path / "calm", tmp_path / "rough"
+    played(calm, MINI, early)
+    pool = PlayedPool(rough, MINI, 2, early)
+    controller = controller_for(rough, pool)
+    until_generation(controller, pool, 4)
+    harm(rough / "members/002/gen-002/attempt-1/checkpoint-1.ckpt")
+    to_the_end(controller, pool)
+    assert history(rough) == history(calm)
+    assert attempts(rough, 2, 2) == ["finished", "finished"]
+
+
+def test_a_winner_that_cannot_be_made_again_loses_its_heirs_and_not_the_run(
+    tmp_path: Path,
+) -> None:
+    """All that it could be made from is damaged as well, or long gone."""
+    pool = PlayedPool(tmp_path, replace(MINI, generations=7), 2, improving)
+    controller = controller_for(tmp_path, pool)
+    until_generation(controller, pool, 6)
+    for path in tmp_path.glob("members/*/gen-*/attempt-1/checkpoint-1.ckpt"):
+        flip(path)
+    end = to_the_end(controller, pool)
+    assert end.state == "failed"
+    assert "damaged" in end.reason
+    finals = [
+        outcome
+        for member in range(3)
+        for _, outcome in RunFolder(tmp_path).attempts(RunFolder.leg_folder(member, 6))
+        if outcome is not None and outcome.final
+    ]
+    assert len(finals) == 3
+
+
+def test_all_checkpoints_damaged_at_once_are_made_again_from_the_beginning(tmp_path: Path) -> None:
+    calm, rough = tmp_path / "calm", tmp_path / "rough"
+    played(calm, MINI, fate)
+    pool = PlayedPool(rough, MINI, 2, fate)
+    controller = controller_for(rough, pool)
+    until_generation(controller, pool, 3)
+    for path in rough.glob("members/*/gen-*/attempt-1/checkpoint-1.ckpt"):
+        flip(path)
+    to_the_end(controller, pool)
+    assert history(rough) == history(calm)
+
+
+def test_making_again_what_fails_is_given_up(tmp_path: Path) -> None:
+    def plays(member: int, generation: int, attempt: int) -> Play:
+        return Fails() if (generation, attempt > 1) == (2, True) else fate(member, generation, 1)
+
+    pool = PlayedPool(tmp_path, MINI, 2, plays)
+    controller = controller_for(tmp_path, pool)
+    until_generation(controller, pool, 3)
+    for path in tmp_path.glob("members/*/gen-002/attempt-1/checkpoint-1.ckpt"):
+        flip(path)
+    end = to_the_end(controller, pool)
+    assert end.state == "failed"
+    assert "could not be made again" in end.reason
