@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import hashlib
 import json
 import os
 import signal
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,17 +17,23 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+from autolfads_operator import __version__
 from autolfads_operator.api import AutoLFADSRun
 from autolfads_operator.controller.loop import Controller
+from autolfads_operator.controller.steady import SteadyTurns
 from autolfads_operator.machine import default_workers, gpus
 from autolfads_operator.pools.local import LocalPool
 from autolfads_operator.view.pace import Pace
 from autolfads_operator.view.picture import Picture, picture_of
+from autolfads_trainer.disk import StoreError
 from autolfads_trainer.records import End, Owner, Run
-from autolfads_trainer.store import RunFolder, check_volume
-from autolfads_trainer.userinput import InputError
+from autolfads_trainer.store import RunFolder
+from autolfads_trainer.userinput import MAX_BYTES, InputError, is_special
+from autolfads_trainer.volume import check_volume
 
+CLOSES_WITHIN = 2.0  # seconds, for a lock on a volume that answers
 TURN = 0.03  # seconds between turns
+LOOK = 0.2  # seconds between looks at a turn that takes its time
 LEAVE = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 PATIENCE = 100.0  # seconds for workers to save and leave
 
@@ -73,6 +81,7 @@ def owner_of(run: AutoLFADSRun, manifest: Path) -> Owner:
         spec_hash=_hash(_deciding(spec)),
         config_hash=config_hash,
         keep_results=True,
+        autolfads=__version__,
     )
 
 
@@ -85,8 +94,10 @@ def _hash(value: object) -> str:
     return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
 
 
-def _hash_of_file(path: Path) -> str:
+def _hash_of_file(path: Path) -> str | None:
     try:
+        if is_special(path) or path.stat().st_size > MAX_BYTES:
+            return None  # the one who reads it refuses it, and says why
         return hashlib.sha256(path.read_bytes()).hexdigest()
     except FileNotFoundError:
         raise InputError(f"{path}: no such configuration file (spec.configFile)") from None
@@ -186,7 +197,10 @@ def alone(root: Path) -> Iterator[None]:
             raise InputError(f"{root}: another 'autolfads run' is at work in this folder") from None
         yield
     finally:
-        os.close(handle)
+        # On a dead mount this never comes back, and the last word is still to be said.
+        closing = threading.Thread(target=os.close, args=[handle], daemon=True)
+        closing.start()
+        closing.join(CLOSES_WITHIN)
 
 
 def run_here(
@@ -195,8 +209,12 @@ def run_here(
     settings: Settings,
     show: Callable[[Picture, float | None], None],
     until_prepared: bool = False,
+    tell: Callable[[str | None], None] = lambda _trouble: None,
 ) -> End | None:
     """Run to the end, or until everything is prepared. The caller holds the folder (`alone`).
+
+    `tell` is told a trouble of the disk in plain words, once, and None when it is over: the run
+    waits for the disk and goes on.
 
     Raises `InputError`, `RunStopped`, and `Interrupted` after workers have saved and left.
     A run whose input was refused before it began leaves nothing behind in the folder.
@@ -211,11 +229,14 @@ def run_here(
     known = controller.ledger.run is not None
     pace = Pace()
     ended_well = False
+    turns = SteadyTurns(controller.turn, tell)
     with _signals_noted() as signals:
         try:
-            while not controller.turn():
+            while not (over := turns.step(LOOK)):
                 if signals:
                     raise Interrupted
+                if over is None:  # the disk fails or hangs, and the ledger may be in use
+                    continue
                 if not known and controller.ledger.run is not None:
                     known = True
                     pool.most = settings.workers_for(controller.ledger.run)
@@ -268,7 +289,8 @@ def _leave(pool: LocalPool, signals: list[int], *, patience: float, told: bool) 
 
 def leave_no_trace(folder: RunFolder) -> None:
     """Remove the lock from a folder that is no run's, and the folder if there is nothing else."""
-    if folder.owner() is None:
-        (folder.root / LOCK).unlink(missing_ok=True)
-        if not any(folder.root.iterdir()):
-            folder.root.rmdir()
+    with contextlib.suppress(OSError, StoreError):  # of what went wrong before is to be told
+        if folder.owner() is None:
+            (folder.root / LOCK).unlink(missing_ok=True)
+            if not any(folder.root.iterdir()):
+                folder.root.rmdir()

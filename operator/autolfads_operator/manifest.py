@@ -81,10 +81,6 @@ def fields_without_meaning_locally(run: AutoLFADSRun) -> list[str]:
 def unsupported(run: AutoLFADSRun) -> list[str]:
     """Return what `run` asks for that this version cannot do yet, one sentence each."""
     sentences = []
-    if run.spec.pbt.mode != "synchronous":
-        sentences.append(
-            f"spec.pbt.mode: not supported yet: '{run.spec.pbt.mode}'; expected 'synchronous'"
-        )
     if run.spec.workers.members_at_once not in ("auto", 1):
         sentences.append(
             f"spec.workers.membersAtOnce: not supported yet: {run.spec.workers.members_at_once}; "

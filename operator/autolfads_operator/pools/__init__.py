@@ -12,7 +12,14 @@ class Pool(Protocol):
         """Ask for `count` workers; the pool may give fewer. Called in every turn."""
 
     def drop(self, life: str) -> None:
-        """End a life that shows no sign of itself."""
+        """End a life that shows no sign of itself. Does not wait for it."""
 
     def lives(self) -> list[str]:
         """Return the lives that run now, oldest first. One that is missing will never come back."""
+
+    def vouches_for(self, life: str) -> bool:
+        """Whether this pool would list `life` if it lived.
+
+        A worker of another pool (of a controller before this one, or beside it) may live although
+        it is not listed: then its signs decide.
+        """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import secrets
 import shutil
@@ -15,6 +16,8 @@ from pathlib import Path
 from autolfads_operator.errors import RunStopped
 
 SPACE_TO_SPEAK = 1_000_000  # bytes: with less, not even a log can be written
+DIES_WITHIN = 5.0  # seconds after SIGKILL, unless a call to a dead volume holds it
+LAST_WORDS = 4000  # bytes of a log
 MAX_BAD_STARTS = 5  # processes in a row that ended before they did anything
 
 
@@ -42,6 +45,8 @@ class LocalPool:
         self.gpus = list(gpus)  # as CUDA_VISIBLE_DEVICES names them; each worker sees one
         self.processes: list[_Process] = []
         self.bad_starts = 0
+        self.given_up: set[str] = set()  # killed, and not waited for
+        self.started: set[str] = set()
 
     def want(self, count: int) -> None:
         """Keep `count` workers running, at most `most`. More than that are not stopped.
@@ -53,25 +58,38 @@ class LocalPool:
             self.bad_starts = 0 if self._has_worked(process.life) else self.bad_starts + 1
             if self.bad_starts >= MAX_BAD_STARTS:
                 raise RunStopped(f"workers die as they start; {_last_words(process)}")
-        while len(self.processes) < min(count, self.most):
+        while len(self.lives()) < min(count, self.most):
             self.processes.append(self._start())
 
     def drop(self, life: str) -> None:
-        """Kill a worker that shows no sign of life, stopped ones included."""
+        """Kill a worker that shows no sign of life, stopped ones included.
+
+        One that hangs in a call to a dead volume does not die before that returns: it is listed no
+        more, and not waited for.
+        """
         for process in self.processes:
             if process.life == life and process.popen.poll() is None:
                 process.popen.kill()
-                process.popen.wait()
+                self.given_up.add(life)
 
     def lives(self) -> list[str]:
         """Return the lives of the processes that run."""
-        return [process.life for process in self.processes if process.popen.poll() is None]
+        return [
+            process.life
+            for process in self.processes
+            if process.life not in self.given_up and process.popen.poll() is None
+        ]
+
+    def vouches_for(self, life: str) -> bool:
+        """Return whether the worker was started here."""
+        return life in self.started
 
     def _has_worked(self, life: str) -> bool:
         return (self.root / "workers" / f"{life}.status.json").exists()
 
     def _start(self) -> _Process:
         life = f"worker-{secrets.token_hex(4)}"
+        self.started.add(life)
         log = self.root / "workers" / f"{life}.log"
         log.parent.mkdir(parents=True, exist_ok=True)
         command = [
@@ -104,7 +122,8 @@ class LocalPool:
         """Kill those that are left."""
         self._signal(signal.SIGKILL)
         for process in self.processes:
-            process.popen.wait()
+            with contextlib.suppress(subprocess.TimeoutExpired):  # it hangs in a dead volume
+                process.popen.wait(DIES_WITHIN)
 
     def _signal(self, number: signal.Signals) -> None:
         for process in self.processes:
@@ -113,7 +132,9 @@ class LocalPool:
 
 
 def _last_words(process: _Process) -> str:
-    lines = process.log.read_text(errors="replace").strip().splitlines()
+    with process.log.open("rb") as log:
+        log.seek(max(0, process.log.stat().st_size - LAST_WORDS))
+        lines = log.read(LAST_WORDS).decode(errors="replace").strip().splitlines()
     if lines:
         return "the last one said:\n" + "\n".join(lines[-5:])
     if shutil.disk_usage(process.log.parent).free < SPACE_TO_SPEAK:

@@ -8,9 +8,9 @@ from typing import Any, Literal
 
 from autolfads_operator.controller.attempts import progress, used_up
 from autolfads_operator.controller.ledger import Ledger, Leg
-from autolfads_operator.controller.scoreboard import best_leg, score_of
-from autolfads_operator.pbt import last_generation
-from autolfads_trainer.records import WorkerStatus
+from autolfads_operator.controller.orders import last_of
+from autolfads_operator.pbt import generation_epochs
+from autolfads_trainer.records import Run, WorkerStatus
 
 MemberState = Literal["waiting", "training", "finished", "lost"]
 RunState = Literal["preparing", "training", "exporting", "interrupted", "succeeded", "failed"]
@@ -18,7 +18,11 @@ RunState = Literal["preparing", "training", "exporting", "interrupted", "succeed
 
 @dataclass(frozen=True)
 class MemberPicture:
-    """One member in the newest generation. Scores are of the run's metric; lower is better."""
+    """One member in its newest generation. Scores are of the run's metric; lower is better.
+
+    `epoch` is that of the weights; `trained` are the member's own epochs. They differ in
+    asynchronous mode, where a copy takes over the winner's epoch.
+    """
 
     member: int
     state: MemberState
@@ -27,6 +31,8 @@ class MemberPicture:
     score: float | None
     why: str
     attempts: int
+    generation: int = 0
+    trained: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -60,26 +66,20 @@ class Picture:
 def picture_of(ledger: Ledger, statuses: Mapping[str, WorkerStatus]) -> Picture:
     """Return what the run looks like; `statuses` are those of the workers that live."""
     run = ledger.run
-    legs = ledger.legs_of(ledger.generation)
+    asynchronous = run is not None and run.pbt.mode == "asynchronous"
+    legs = ledger.newest_legs() if asynchronous else ledger.legs_of(ledger.generation)
     members = tuple(_member(leg, statuses) for leg in legs)
-    before = tuple(_member(leg, {}) for leg in ledger.legs_of(ledger.generation - 1))
-    best = None
-    if any(leg.finished for leg in ledger.legs.values()):
-        try:
-            best = best_leg(ledger)
-        except LookupError:
-            best = None
+    ended = (ledger.legs.get((member, at - 1)) for member, at in sorted(ledger.newest.items()))
+    before = tuple(_member(leg, {}) for leg in ended if leg is not None and leg.settled)
+    best = ledger.best_leg() if ledger.board.best is not None else None
     last = None
     done = 0.0
     if run is not None:
-        last = last_generation(
-            burn_in=run.pbt.burn_in_epochs,
-            interval=run.pbt.generation_epochs,
-            max_epochs=run.pbt.max_epochs,
-        )
-        start = legs[0].order.start_epoch if legs else 0
+        last = last_of(run)
+        members = tuple(_counted(run, member) for member in members)
         waiting = run.population - len(legs)
-        done = sum(member.epoch for member in members) + waiting * start
+        done = sum(member.trained for member in members)
+        done += waiting * _began(run, ledger.generation)
     in_all = run.population * run.pbt.max_epochs if run else 0
     if ledger.end is not None and ledger.end.state == "succeeded":
         done = float(in_all)  # it may have stopped improving before the last epoch
@@ -96,13 +96,36 @@ def picture_of(ledger: Ledger, statuses: Mapping[str, WorkerStatus]) -> Picture:
         before=before,
         best_member=best.order.member if best else None,
         best_generation=best.order.generation if best else None,
-        best_score=score_of(best) if best else None,
+        best_score=best.score if best else None,
         epochs_done=done,
         epochs_in_all=in_all,
         workers=len(statuses),
         reason=ledger.end.reason if ledger.end else None,
         notes=run.notes if run else (),
     )
+
+
+def _began(run: Run, generation: int) -> int:
+    """Return the epochs that a member has trained before a generation."""
+    if generation == 0:
+        return 0
+    return generation_epochs(
+        generation,
+        burn_in=run.pbt.burn_in_epochs,
+        interval=run.pbt.generation_epochs,
+        max_epochs=run.pbt.max_epochs,
+    )[0]
+
+
+def _counted(run: Run, member: MemberPicture) -> MemberPicture:
+    _, epochs = generation_epochs(
+        member.generation,
+        burn_in=run.pbt.burn_in_epochs,
+        interval=run.pbt.generation_epochs,
+        max_epochs=run.pbt.max_epochs,
+    )
+    began = _began(run, member.generation)
+    return replace(member, trained=began + epochs - (member.end_epoch - member.epoch))
 
 
 def _state(ledger: Ledger) -> RunState:
@@ -147,7 +170,7 @@ def _member(leg: Leg, statuses: Mapping[str, WorkerStatus]) -> MemberPicture:
     epoch, score = max(float(order.start_epoch), _saved(leg)), None
     last = leg.attempts[-1] if leg.attempts else None
     if leg.finished:
-        score = score_of(leg)
+        score = leg.score
         state, epoch = ("finished" if score is not None else "lost"), float(end)
     elif last is not None and last.open:
         state = "training"
@@ -155,6 +178,7 @@ def _member(leg: Leg, statuses: Mapping[str, WorkerStatus]) -> MemberPicture:
         if status is not None and status.task == last.task.folder:
             epoch = status.epoch if status.epoch is not None else epoch
             score = status.score
-    elif used_up(leg.attempts):
+    elif used_up([attempt.outcome for attempt in leg.attempts]):
         state, epoch = "lost", float(end)
-    return MemberPicture(order.member, state, epoch, end, score, order.why, len(leg.attempts))
+    tried = len(leg.attempts)
+    return MemberPicture(order.member, state, epoch, end, score, order.why, tried, order.generation)

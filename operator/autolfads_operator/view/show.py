@@ -74,21 +74,21 @@ class PlainView:
         if picture.state == "preparing":
             self._say("preparing")
         if picture.generation > 1:  # the last members to end had no picture of their own
-            self._say_scores(picture.generation - 1, picture.before)
+            self._say_scores(picture.before)
         if picture.state == "training" and picture.generation:
             self._say(f"generation {picture.generation} of {picture.last_generation}", left)
-        self._say_scores(picture.generation, picture.members)
+        self._say_scores(picture.members)
         if picture.state == "exporting":
             self._say("exporting")
             if picture.doing:
                 self._say(picture.doing.partition(":")[0])
 
-    def _say_scores(self, generation: int, members: Sequence[MemberPicture]) -> None:
+    def _say_scores(self, members: Sequence[MemberPicture]) -> None:
         for member in members:
             if member.state in ("finished", "lost"):
                 score = f"score {member.score:.4f}" if member.score is not None else "lost"
                 self._say(
-                    f"generation {generation}: member {member.member} "
+                    f"generation {member.generation}: member {member.member} "
                     f"at epoch {member.end_epoch}: {score}"
                 )
 
@@ -132,6 +132,9 @@ def _table(picture: Picture) -> RenderableType:
     # What does not fit is cut from the last column: its sentences are long, and matter least.
     table = Table(box=None, padding=(0, 1, 0, 1), header_style="dim", expand=True)
     table.add_column("member", justify="right", no_wrap=True)
+    apart = len({member.generation for member in picture.members}) > 1  # asynchronous
+    if apart:
+        table.add_column("generation", justify="right", no_wrap=True)
     table.add_column("state", no_wrap=True)
     table.add_column("epoch", justify="right", no_wrap=True)
     table.add_column(picture.metric or "score", justify="right", no_wrap=True)
@@ -140,7 +143,9 @@ def _table(picture: Picture) -> RenderableType:
     if len(shown) > MOST_MEMBERS:
         shown = tuple(member for member in shown if member.state == "training")[:MOST_MEMBERS]
     for member in shown:
-        table.add_row(*_row(member), style=COLOURS[member.state])
+        number, *rest = _row(member)
+        own = [str(member.generation)] if apart else []
+        table.add_row(number, *own, *rest, style=COLOURS[member.state])
     hidden = [member for member in picture.members if member not in shown]
     counts = {state: sum(m.state == state for m in hidden) for state in COLOURS}
     words = ", ".join(f"{count} {state}" for state, count in counts.items() if count)
