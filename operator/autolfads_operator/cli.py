@@ -8,7 +8,6 @@ Exit codes: 0 done, 1 failed, 2 wrong input, 130 interrupted.
 
 from __future__ import annotations
 
-import errno
 import importlib.util
 import json
 import math
@@ -21,8 +20,8 @@ import click
 from rich.console import Console
 
 from autolfads_operator import __version__
-from autolfads_operator.controller.ledger import read_ledger
 from autolfads_operator.controller.observe import read_statuses
+from autolfads_operator.controller.reading import read_ledger
 from autolfads_operator.errors import RunStopped
 from autolfads_operator.local_run import (
     Interrupted,
@@ -35,12 +34,14 @@ from autolfads_operator.local_run import (
     owner_of,
     run_here,
 )
+from autolfads_operator.looking_back import history, replay
 from autolfads_operator.machine import gpu_count, worker_arguments
 from autolfads_operator.manifest import fields_without_meaning_locally, read_manifest
 from autolfads_operator.view.picture import Picture, at_rest, picture_of
 from autolfads_operator.view.show import PatientConsole, render, view_for
+from autolfads_trainer.disk import StoreError, in_words, read_bytes
 from autolfads_trainer.records import End, Owner
-from autolfads_trainer.store import RunFolder, StoreError
+from autolfads_trainer.store import MAX_JSON_BYTES, RunFolder
 from autolfads_trainer.userinput import InputError
 
 FAILED, WRONG_INPUT, INTERRUPTED = 1, 2, 130
@@ -180,13 +181,18 @@ def run(
             forget(folder)
             leave_no_trace(folder)
             raise _from(manifest, error) from None
+        except StoreError:
+            leave_no_trace(folder)
+            raise
         except FileNotFoundError as error:
             raise RunStopped(
                 f"{error.filename}: is gone: something removed it during the run; the same command "
                 "goes on with what is left"
             ) from error
         except OSError as error:
-            raise RunStopped(f"{folder.root}: {_in_words(error)}") from error
+            raise RunStopped(
+                f"{folder.root}: {in_words(error)}; when that is mended, the same command goes on"
+            ) from error
     _report_end(console, folder, ended)
 
 
@@ -204,8 +210,17 @@ def _run(console: Console, folder: RunFolder, owner: Owner, settings: Settings) 
                 console.print(f"note: {note}", style="dim", highlight=False, soft_wrap=True)
         view.show(picture, seconds_left)
 
+    def tell(trouble: str | None) -> None:
+        what = (
+            f"waiting: {folder.root}: {trouble}; what is finished is kept, and the run goes on "
+            "when this is mended"
+            if trouble
+            else "going on: the disk works again"
+        )
+        console.print(what, style="yellow", highlight=False, soft_wrap=True)
+
     try:
-        end = run_here(folder, owner, settings, show)
+        end = run_here(folder, owner, settings, show, tell=tell)
     finally:
         view.close()
     assert end is not None  # noqa: S101  (it ran to its end)
@@ -215,7 +230,7 @@ def _run(console: Console, folder: RunFolder, owner: Owner, settings: Settings) 
 def _report_end(console: Console, folder: RunFolder, end: End) -> None:
     if end.state == "failed":
         raise RunStopped(f"the run failed: {end.reason}")
-    summary = json.loads((folder.results / "summary.json").read_text())
+    summary = json.loads(read_bytes(folder.results / "summary.json", MAX_JSON_BYTES))
     quality = ", ".join(
         f"{name} {summary[key]:.4f}"
         for key, name in (("bps", "bps"), ("co_bps", "co_bps"), ("r2", "R² to the true rates"))
@@ -298,16 +313,14 @@ def validate(manifest: Path, allow_import: tuple[str, ...]) -> None:
     )
 
 
+commands.add_command(replay)
+commands.add_command(history)
+
+
 def _from(manifest: Path, error: InputError) -> InputError:
     """Return the error with the manifest's name before what it says of a field."""
     inside = str(error).startswith(("spec.", "generate:"))
     return InputError(f"{manifest}: {error}") if inside else error
-
-
-def _in_words(error: OSError) -> str:
-    if error.errno == errno.ENOSPC:
-        return "the disk is full; free some space, and the same command goes on"
-    return f"{error.strerror}; when that is mended, the same command goes on"
 
 
 def _need_trainer() -> None:

@@ -1,0 +1,91 @@
+"""`autolfads replay` and `autolfads history`: what a run's folder says of the past."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+
+import click
+
+from autolfads_operator.local_run import is_at_work
+from autolfads_operator.replay import Records, read_records
+from autolfads_operator.replay import replay as check
+from autolfads_operator.replay.story import Story, story_of
+from autolfads_operator.view.show import PatientConsole
+from autolfads_operator.view.tell import lines_of, printable
+from autolfads_trainer.store import RunFolder
+from autolfads_trainer.userinput import InputError
+
+DIFFERENT = 1  # exit code: there are findings
+
+
+@click.command()
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="As JSON, for scripts.")
+def replay(folder: Path, as_json: bool) -> None:
+    """Decide the run in FOLDER again, and say where its records differ.
+
+    Every order, start and end is derived from the seed and the scores. A run that is not over is
+    checked as far as it is. Exit code 1: something is not what it should be.
+    """
+    report = check(_records(folder))
+    if report.findings and is_at_work(folder):
+        # It went on while it was read: what is really wrong is found twice.
+        report = check(_records(folder)).only(report.findings)
+    if as_json:
+        click.echo(json.dumps(report.to_json(), indent=1))
+    else:
+        _print([str(finding) for finding in report.findings] or [str(report)])
+    if report.findings:
+        sys.exit(DIFFERENT)
+
+
+@click.command()
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option("--generation", type=click.IntRange(min=1), help="Tell of this generation alone.")
+@click.option("--member", type=click.IntRange(min=0), help="Tell of this member alone.")
+@click.option("--all", "everything", is_flag=True, help="All generations in full.")
+@click.option("--json", "as_json", is_flag=True, help="As JSON, for scripts.")
+def history(
+    folder: Path, generation: int | None, member: int | None, everything: bool, as_json: bool
+) -> None:
+    """Tell the story of the run in FOLDER: who copied whom and why, what went wrong, the end.
+
+    Generations after the 20th are one line each, unless --all is given.
+    """
+    story = story_of(_records(folder))
+    _must_have(folder, story, generation, member)
+    if as_json:
+        click.echo(json.dumps(story.only(generation, member).to_json(), indent=1))
+        return
+    width = PatientConsole().width
+    _print(
+        lines_of(story, width=width, generation=generation, member=member, everything=everything)
+    )
+
+
+def _print(lines: Iterable[str]) -> None:
+    console = PatientConsole()
+    for line in lines:
+        console.print(printable(line), highlight=False, soft_wrap=True, markup=False)
+
+
+def _records(folder: Path) -> Records:
+    if not folder.is_dir():
+        raise InputError(f"{folder}: no such folder; expected that of a run (--out)")
+    run_folder = RunFolder(folder)
+    owner = run_folder.owner()
+    if owner is None:
+        raise InputError(f"{folder}: is not a run's folder; expected one with an owner.json")
+    return read_records(run_folder, owner)
+
+
+def _must_have(folder: Path, story: Story, generation: int | None, member: int | None) -> None:
+    most = max((chapter.generation for chapter in story.chapters), default=0)
+    if generation is not None and generation > most:
+        raise InputError(f"{folder}: has {most} generations; found --generation {generation}")
+    population = story.run.population if story.run is not None else 0
+    if member is not None and member >= population:
+        raise InputError(f"{folder}: has {population} members, from 0 on; found --member {member}")
