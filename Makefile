@@ -9,7 +9,7 @@ READY := $(VENV)/.ready
 PYTEST := $(BIN)/python -m pytest
 DEMO := runs/lorenz
 
-.PHONY: help demo test lint verify generate constraints bench clean
+.PHONY: help demo test soak lint verify generate constraints bench clean
 
 help:  ## Show what there is to make
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -26,8 +26,13 @@ demo: $(READY)  ## Run the main job: AutoLFADS on the Lorenz problem, from nothi
 	@$(BIN)/python examples/lorenz/score.py $(DEMO)/results/autolfads.zip
 
 test: $(READY)  ## Pass all tests that need no cluster
-	$(PYTEST) --cov --cov-report=term:skip-covered --cov-report=json:.coverage.json
+	$(PYTEST) tests/unit --numprocesses=2 --dist=loadfile --cov --cov-report=
+	$(PYTEST) tests/local tests/faults --cov --cov-append --cov-report=term:skip-covered \
+		--cov-report=json:.coverage.json
 	$(BIN)/python tests/tools/check_coverage.py .coverage.json
+
+soak: $(READY)  ## Attack a run for hours: random kills, zombies, failing disks, fuzzing
+	tests/soak/all.sh $(BIN)
 
 lint: $(READY)  ## Style, types and layers
 	$(BIN)/ruff check .
@@ -45,9 +50,10 @@ verify: $(READY)  ## See that everything generated is up to date
 constraints: $(READY)  ## Pin the newest versions that pyproject.toml allows
 	tests/tools/pin.sh $(BIN)
 
-bench: $(READY)  ## Measure the training step and the hand-over between generations
+bench: $(READY)  ## Measure the training step, the hand-over and a turn after 1,000 generations
 	$(BIN)/python benchmarks/training_step.py
 	$(BIN)/python benchmarks/handover.py
+	$(BIN)/python benchmarks/turn.py
 
 clean:  ## Remove what was made here, runs excepted
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage .coverage.json

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 
-from conftest import Make
+from real_runs import Make
 
 
 def test_the_run_goes_on_when_nobody_reads_any_more(make_run: Make) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from conftest import Make
+from real_runs import Make
 
 WILD = {"min": 1e-3, "max": 1e6, "exploreWeight": 0.3, "enforceLimits": False}
 

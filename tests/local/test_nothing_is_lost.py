@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from conftest import SLOW, Make, RunOnDisk
+from real_runs import SLOW, Make, RunOnDisk
 
 from autolfads_trainer.records import WorkerStatus
 from autolfads_trainer.store import RunFolder

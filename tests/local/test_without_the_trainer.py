@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from conftest import RunOnDisk
+from real_runs import RunOnDisk
 
 BLOCK = """
 import sys

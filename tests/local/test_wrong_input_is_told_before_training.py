@@ -9,7 +9,7 @@ from pathlib import Path
 import h5py
 import pytest
 import yaml
-from conftest import Make, RunOnDisk
+from real_runs import Make, RunOnDisk
 
 
 def test_a_data_file_that_is_not_there(make_run: Make, tmp_path: Path) -> None:

@@ -1,6 +1,6 @@
 """See that the parts that a run's survival depends on are covered: `check_coverage.py REPORT.json`
 
-Branch coverage of `pbt/`, `controller/` and `store.py` must be at least 95 % each.
+Branch coverage of `pbt/`, `controller/`, `store.py` and `disk.py` must be at least 95 % each.
 """
 
 from __future__ import annotations
@@ -10,7 +10,12 @@ import sys
 from pathlib import Path
 
 LEAST = 95.0
-PARTS = ("autolfads_operator/pbt/", "autolfads_operator/controller/", "autolfads_trainer/store.py")
+PARTS = (
+    "autolfads_operator/pbt/",
+    "autolfads_operator/controller/",
+    "autolfads_trainer/store.py",
+    "autolfads_trainer/disk.py",
+)
 
 
 def main(report: Path) -> int:

@@ -1,0 +1,44 @@
+"""Whatever a process was just doing to the disk when it died: started again, the run is the same.
+
+Real processes, a few of the points; `tests/soak/kills.py` tries them all.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from deaths import death_at, every_point
+
+TRIED, APART = 9, 29
+
+
+def test_there_are_many_points_of_both_roles_and_of_all_calls() -> None:
+    points = every_point()
+    assert len(points) >= 60
+    for role, calls in {
+        "controller": "mkdir open write fsync link rename replace unlink",
+        "worker": "mkdir open write fsync link replace unlink",
+    }.items():
+        assert {point.call for point in points if point.role == role} >= set(calls.split())
+    kinds = {point.kind for point in points}
+    assert kinds >= {
+        "owner",
+        "run",
+        "order",
+        "end",
+        "assignment",
+        "status",
+        "checkpoint",
+        "metrics",
+    }
+    for kind in ("prepare", "train", "export"):
+        assert {f"task of {kind}", f"outcome of {kind}"} <= kinds
+
+
+@pytest.mark.parametrize("number", range(TRIED))
+def test_a_death_at_a_point_changes_nothing(number: int, tmp_path: Path) -> None:
+    points = every_point()
+    point = points[(7 + APART * number) % len(points)]
+    came = death_at(point, tmp_path / "house", way=number)
+    assert came.well, f"{point}: {came}"
