@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from house import House, a_house, calm, differences
+from house import SYNCHRONOUS, House, a_house, calm
 from points import Point
 
 # What dies with a controller: all of its workers; none, but they leave without it, as on one
@@ -24,7 +24,7 @@ class Came:
     """What a disturbed run came to."""
 
     struck: bool
-    different: list[str]  # names of what differs from the calm run
+    different: list[str]  # what is not as in the calm run, or not as it should be
     lost: int  # legs that nobody finished
     said: str
 
@@ -34,9 +34,9 @@ class Came:
         return self.struck and not self.different and not self.lost
 
 
-def every_point() -> list[Point]:
+def every_point(mode: str = SYNCHRONOUS) -> list[Point]:
     """Return the distinct points that a calm run reaches, in a fixed order."""
-    return sorted(calm()[1])
+    return sorted(calm(mode=mode)[1])
 
 
 def ways(point: Point) -> tuple[dict[str, Any], ...]:
@@ -44,10 +44,12 @@ def ways(point: Point) -> tuple[dict[str, Any], ...]:
     return WITH_A_CONTROLLER if point.role == "controller" else WITH_A_WORKER
 
 
-def death_at(point: Point, place: Path, *, way: int = 0, nth: int = 1) -> Came:
+def death_at(
+    point: Point, place: Path, *, way: int = 0, nth: int = 1, mode: str = SYNCHRONOUS
+) -> Came:
     """Let a process die when it comes to `point` for the `nth` time, and end the run."""
     options = ways(point)[way % len(ways(point))]
-    with a_house(place) as house:
+    with a_house(place, mode=mode) as house:
         controller = house.start(at=point._asdict(), nth=nth, save_every=0.0, **options)
         struck = house.wait_until_struck(controller) is not None
         if point.role == "worker" and options["then"] == "kill":
@@ -59,7 +61,7 @@ def death_at(point: Point, place: Path, *, way: int = 0, nth: int = 1) -> Came:
 
 
 def came_of(house: House, *, struck: bool = True) -> Came:
-    """Compare the run of a house, which has ended, with the calm one."""
+    """Compare the run of a house, which has ended, with the calm one and with what is due."""
     finished = {
         task.order
         for task in house.tasks()
@@ -70,7 +72,7 @@ def came_of(house: House, *, struck: bool = True) -> Came:
     orders = {str(p.relative_to(house.root)) for p in house.root.glob("members/*/gen-*/order.json")}
     return Came(
         struck=struck,
-        different=differences(calm()[0], house.history()),
+        different=house.different(),
         lost=len(orders - finished),
         said=house.said(),
     )

@@ -17,6 +17,8 @@ from typing import Any
 import yaml
 from house import Forge, House, differences, wait_for, workshop
 
+from autolfads_trainer.store import RunFolder
+
 # A disk is waited for as in life, only not as long.
 HURRY = {
     "autolfads_operator.controller.steady.FIRST_WAIT": 0.02,
@@ -96,6 +98,7 @@ class DiskRun(House):
     def __init__(self, place: Path, source: Path, seen: Path | None = None) -> None:
         super().__init__(place)
         self.root, self.seen = source, seen or source
+        self.folder = RunFolder(source)
         self.manifest = manifest()
         self.log = place / "said"
         self.log.touch()

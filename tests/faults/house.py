@@ -24,12 +24,14 @@ import yaml
 from forked import living
 from points import Point
 
+from autolfads_operator.replay import read_records, replay
 from autolfads_trainer.data.problems import describe, generate, write
 from autolfads_trainer.records import Outcome, Task
 from autolfads_trainer.store import RunFolder
 
 PATIENCE_SECONDS = 120
 POPULATION, GENERATIONS = 3, 3
+SYNCHRONOUS, ASYNCHRONOUS = "synchronous", "asynchronous"
 STEPS = 2  # in an epoch
 # Of the report there is less to draw, and what never comes is not waited for that long.
 QUICK = {"autolfads_trainer.tasks.export.EXAMPLE_TRIALS": 1}
@@ -80,7 +82,7 @@ def workshop() -> Path:
 
 
 @functools.cache
-def manifest(seed: int = 5) -> Path:
+def manifest(seed: int = 5, mode: str = SYNCHRONOUS) -> Path:
     """Return a manifest of a small run: 3 members, 3 generations of 2 epochs of 2 steps."""
     data = workshop() / "lorenz.h5"
     if not data.exists():
@@ -92,7 +94,10 @@ def manifest(seed: int = 5) -> Path:
         "data": {"path": str(data)},
         "population": POPULATION,
         "seed": seed,
-        "pbt": {"burnInEpochs": 2, "generationEpochs": 2, "maxEpochs": 2 * GENERATIONS},
+        "pbt": {
+            "mode": mode,
+            **{"burnInEpochs": 2, "generationEpochs": 2, "maxEpochs": 2 * GENERATIONS},
+        },
         "export": {"posteriorSamples": 1},
         "config": {
             "model": {
@@ -102,7 +107,7 @@ def manifest(seed: int = 5) -> Path:
             "datamodule": {"batch_size": 16},
         },
     }
-    path = workshop() / f"seed-{seed}.yaml"
+    path = workshop() / f"{mode}-{seed}.yaml"
     head = {"apiVersion": "autolfads.io/v1alpha1", "kind": "AutoLFADSRun"}
     path.write_text(yaml.safe_dump({**head, "metadata": {"name": "small"}, "spec": spec}))
     return path
@@ -111,11 +116,12 @@ def manifest(seed: int = 5) -> Path:
 class House:
     """One run, its controllers and their workers."""
 
-    def __init__(self, place: Path, seed: int = 5) -> None:
+    def __init__(self, place: Path, seed: int = 5, mode: str = SYNCHRONOUS) -> None:
         place.mkdir(parents=True)
+        self.seed, self.mode = seed, mode
         self.root, self.notes = place / "run", place / "notes"
         self.notes.mkdir()
-        self.manifest = manifest(seed)
+        self.manifest = manifest(seed, mode)
         self.folder = RunFolder(self.root)
 
     # Processes.
@@ -208,6 +214,23 @@ class House:
             found |= {f"rates/{name}": _digest(file[name][()]) for name in file}
         return found
 
+    def findings(self) -> list[str]:
+        """Return what is wrong with the run's records, as `autolfads replay` tells it."""
+        owner = self.folder.owner()
+        assert owner is not None
+        return [str(finding) for finding in replay(read_records(self.folder, owner)).findings]
+
+    def different(self) -> list[str]:
+        """Return what is not as it should be now that the run has ended.
+
+        That is, as in the calm run. In asynchronous mode decisions depend on the hour: there they
+        must follow from what they say, and the run end well.
+        """
+        history, wrong = self.history(), self.findings()
+        if self.mode == SYNCHRONOUS:
+            return wrong + differences(calm(self.seed)[0], history)
+        return wrong + [name for name in calm(self.seed, self.mode)[0] if name not in history]
+
     def attempts(self, member: int, generation: int) -> list[tuple[Task, Outcome | None]]:
         """Return the attempts at a leg."""
         return list(self.folder.attempts(self.folder.leg_folder(member, generation)))
@@ -241,22 +264,26 @@ class House:
 
 
 @contextmanager
-def a_house(place: Path, seed: int = 5) -> Iterator[House]:
+def a_house(place: Path, seed: int = 5, mode: str = SYNCHRONOUS) -> Iterator[House]:
     """Give a house, and see that none of its processes stays."""
-    house = House(place, seed)
+    house = House(place, seed, mode)
     try:
         yield house
     finally:
         house.kill_all()
 
 
-@functools.cache
-def calm(seed: int = 5) -> tuple[dict[str, str], Counter[Point]]:
+def calm(seed: int = 5, mode: str = SYNCHRONOUS) -> tuple[dict[str, str], Counter[Point]]:
     """Return the history of a run that nobody disturbs, and the points that it reaches.
 
     Several saves in each generation, so that all points of a save are among them.
     """
-    with a_house(workshop() / f"calm-{seed}", seed) as house:
+    return _calm(seed, mode)
+
+
+@functools.cache
+def _calm(seed: int, mode: str) -> tuple[dict[str, str], Counter[Point]]:
+    with a_house(workshop() / f"calm-{mode}-{seed}", seed, mode) as house:
         house.finish(record=True, save_every=0.0)
         return house.history(), house.reached()
 

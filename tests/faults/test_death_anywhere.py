@@ -9,8 +9,10 @@ from pathlib import Path
 
 import pytest
 from deaths import death_at, every_point
+from house import ASYNCHRONOUS
 
 TRIED, APART = 9, 29
+TRIED_ASYNCHRONOUS = 4
 
 
 def test_there_are_many_points_of_both_roles_and_of_all_calls() -> None:
@@ -41,4 +43,14 @@ def test_a_death_at_a_point_changes_nothing(number: int, tmp_path: Path) -> None
     points = every_point()
     point = points[(7 + APART * number) % len(points)]
     came = death_at(point, tmp_path / "house", way=number)
+    assert came.well, f"{point}: {came}"
+
+
+@pytest.mark.parametrize("number", range(TRIED_ASYNCHRONOUS))
+def test_every_order_is_right_where_nobody_waits_for_the_slowest(
+    number: int, tmp_path: Path
+) -> None:
+    points = every_point(ASYNCHRONOUS)
+    point = points[(41 + 2 * APART * number) % len(points)]
+    came = death_at(point, tmp_path / "house", way=number, mode=ASYNCHRONOUS)
     assert came.well, f"{point}: {came}"

@@ -6,18 +6,23 @@ calls of a whole run can be tried.
 
 from __future__ import annotations
 
+import itertools
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import points
 import pytest
 from breaking_folder import Killed
-from ledger_examples import Mini, claimed, history
+from ledger_examples import Mini, claimed, history, orders
 from played_pool import Dies, Leaves, Play, PlayedPool, controller_for, played, to_the_end
+from replay_examples import told
 
 MINI = Mini(population=2, generations=2, seed=3)
+ASYNCHRONOUS = replace(MINI, generations=3, mode="asynchronous")
 
 
 def fate(member: int, generation: int, attempt: int) -> Play:
@@ -80,14 +85,14 @@ def patched(root: Path, mortality: Mortality) -> Iterator[None]:
         yield
 
 
-def disturbed(root: Path, role: str | None = None, at: int = 0) -> Mortality:
+def disturbed(root: Path, role: str | None = None, at: int = 0, mini: Mini = MINI) -> Mortality:
     """Play a run in which a `role` dies at its `at`-th moment, and start it again."""
     mortality = Mortality(role, at)
-    pool = MortalPool(root, MINI, 2, fate)
+    pool = MortalPool(root, mini, 2, fate)
     pool.mortality = mortality
     with patched(root, mortality):
         try:
-            claimed(root)
+            claimed(root, mini.mode)
             to_the_end(controller_for(root, pool), pool)
         except Killed:
             pool.kill()
@@ -112,15 +117,30 @@ def expected(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     return history(root)
 
 
+def deaths(place: Path, role: str, mini: Mini) -> Iterator[tuple[Path, str]]:
+    """Yield the folder of a run for each call at which the `role` can die, and where it did."""
+    for at in itertools.count(1):
+        root = place / str(at)
+        mortality = disturbed(root, role, at, mini)
+        if not mortality.struck:  # there are no more calls than that
+            assert at > 200
+            assert {moment for _, _, moment in mortality.reached} == {"before", "half", "after"}
+            return
+        yield root, f"{role} died at {mortality.reached[at - 1]}"
+
+
 @pytest.mark.parametrize("role", ["controller", "worker"])
 def test_death_at_any_call_changes_nothing(
     role: str, place: Path, expected: dict[str, str]
 ) -> None:
-    calm = disturbed(place / "calm", role)
-    assert len(calm.reached) > 200
-    assert {moment for _, _, moment in calm.reached} == {"before", "half", "after"}
-    for at in range(1, len(calm.reached) + 1):
-        root = place / str(at)
-        mortality = disturbed(root, role, at)
-        assert mortality.struck
-        assert history(root) == expected, f"{role} died at {calm.reached[at - 1]}"
+    for root, words in deaths(place, role, MINI):
+        assert history(root) == expected, words
+        assert told(root) == [], words
+
+
+@pytest.mark.parametrize("role", ["controller", "worker"])
+def test_every_order_is_right_where_nobody_waits_for_the_slowest(role: str, place: Path) -> None:
+    for root, words in deaths(place, role, ASYNCHRONOUS):
+        assert told(root) == [], words
+        assert json.loads((root / "end.json").read_text())["state"] == "succeeded", words
+        assert len(orders(root)) == ASYNCHRONOUS.population * ASYNCHRONOUS.generations, words

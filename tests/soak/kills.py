@@ -17,24 +17,37 @@ from pathlib import Path
 sys.path[:0] = [str(Path(__file__).parents[1] / "faults")]
 
 from deaths import came_of, death_at, every_point, ways  # noqa: E402
-from house import PATIENCE_SECONDS, House, a_house, calm, forge  # noqa: E402
+from house import (  # noqa: E402
+    ASYNCHRONOUS,
+    PATIENCE_SECONDS,
+    SYNCHRONOUS,
+    House,
+    a_house,
+    calm,
+    forge,
+)
 from results import Table  # noqa: E402
 
+ASYNCHRONOUS_EACH = 4  # one in so many runs with random kills
 VICTIMS = ("controller", "worker", "everything")
 KILLS_IN_A_RUN = 8  # ten workers lost in a row with nothing saved would end the run, as it should
 
 
-def at_every_point(table: Table, place: Path, rounds: int, chance: random.Random) -> None:
+def at_every_point(
+    table: Table, place: Path, rounds: int, chance: random.Random, mode: str
+) -> None:
     """Die at each point: first when it is reached first, then another time and in another way."""
-    counts = calm()[1]
-    for number, point in enumerate(every_point()):
+    counts = calm(mode=mode)[1]
+    for number, point in enumerate(every_point(mode)):
         for way in range(min(rounds, len(ways(point)))):
             # Less often than in the calm run, since nobody comes as often to it in each run.
             nth = 1 if way == 0 else chance.randint(1, max(1, counts[point] // 3))
             words = f"{point} time {nth}, way {(number + way) % len(ways(point))}"
-            fault = f"{point.role} dies at one of its points"
+            fault = f"{point.role} dies at one of its points, {mode}"
             try:
-                came = death_at(point, place / f"{number}-{way}", way=number + way, nth=nth)
+                came = death_at(
+                    point, place / f"{number}-{way}", way=number + way, nth=nth, mode=mode
+                )
             except (AssertionError, OSError) as error:
                 table.note_error(fault, f"{words}: {error}")
                 continue
@@ -48,13 +61,14 @@ def at_random_moments(table: Table, place: Path, kills: int, chance: random.Rand
     done = number = 0
     while done < kills:
         number += 1
-        with a_house(place / f"run-{number}") as house:
+        mode = ASYNCHRONOUS if number % ASYNCHRONOUS_EACH == 0 else SYNCHRONOUS
+        with a_house(place / f"run-{number}", mode=mode) as house:
             killed = _disturbed(house, chance)
             came = came_of(house)
         done += len(killed)
         for index, victim in enumerate(killed):
             table.note(
-                f"SIGKILL of {victim} at a random moment",
+                f"SIGKILL of {victim} at a random moment, {mode}",
                 struck=True,
                 lost=came.lost if index == 0 else 0,
                 different=came.different if index == 0 else [],
@@ -106,7 +120,8 @@ def main() -> None:
     chance = random.Random(given.seed)
     table = Table()
     with tempfile.TemporaryDirectory(prefix="autolfads-kills-") as folder:
-        at_every_point(table, Path(folder), given.rounds, chance)
+        for mode in (SYNCHRONOUS, ASYNCHRONOUS):
+            at_every_point(table, Path(folder) / mode, given.rounds, chance, mode)
         at_random_moments(table, Path(folder) / "random", given.kills, chance)
     table.show()
 

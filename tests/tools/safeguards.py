@@ -242,6 +242,27 @@ SAFEGUARDS = (
         (ATTEMPTS,),
     ),
     Safeguard(
+        "an end that is damaged as often as it is made is given up",
+        f"{OPERATOR}/controller/attempts.py",
+        " or finished >= MAX_FINISHED\n",
+        "\n",
+        (ATTEMPTS,),
+    ),
+    Safeguard(
+        "a bad sector under a checkpoint is damage",
+        f"{TRAINER}/tasks/start.py",
+        "            if now - self.since >= UNREADABLE and is_kept(self.path.parent):\n",
+        "            if now - self.since >= 1e4 * UNREADABLE:\n",
+        (TRAINING,),
+    ),
+    Safeguard(
+        "a disk that fails as a whole blames no checkpoint",
+        f"{TRAINER}/tasks/start.py",
+        " and is_kept(self.path.parent):\n",
+        ":\n",
+        (TRAINING,),
+    ),
+    Safeguard(
         "what a start was made from is kept",
         f"{OPERATOR}/controller/retention.py",
         "            yield from _chain(ledger, leg.order.parent)\n",

@@ -75,6 +75,10 @@ def of(*words: str) -> list[Outcome | None]:
         (["saved@3"] + ["abandoned@3"] * 10, True),
         (["abandoned"] * 9 + ["saved"] + ["abandoned"] * 9, False),  # not in a row
         (["abandoned"] * 9 + ["input"] + ["abandoned"] * 9, False),
+        (["finished"] * 3, False),  # its end was damaged, and made again
+        (["finished", "damaged", "finished", "saved@1", "finished"], False),
+        (["finished"] * 3 + ["open"], False),
+        (["finished"] * 4, True),
         (["failed"] * 2 + ["damaged"] * 50, False),  # it is made again, or given up
         (["failed"] * 2 + ["damaged"] * 2 + ["failed"], True),
         (["abandoned"] * 5 + ["damaged"] + ["abandoned"] * 5, True),

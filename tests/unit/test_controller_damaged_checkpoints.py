@@ -8,8 +8,19 @@ from pathlib import Path
 
 import pytest
 from ledger_examples import TAKEN_AWAY, Mini, attempts, history, without_syncing
-from played_pool import Dies, Fails, Play, PlayedPool, controller_for, played, to_the_end
+from played_pool import (
+    MOST_TURNS,
+    Dies,
+    Fails,
+    Play,
+    PlayedPool,
+    controller_for,
+    played,
+    to_the_end,
+)
+from replay_examples import told
 
+from autolfads_operator.controller.attempts import MAX_FINISHED
 from autolfads_operator.controller.loop import Controller
 from autolfads_trainer.store import RunFolder
 
@@ -182,3 +193,25 @@ def test_making_again_what_fails_is_given_up(tmp_path: Path) -> None:
     end = to_the_end(controller, pool)
     assert end.state == "failed"
     assert "could not be made again" in end.reason
+
+
+def test_an_end_that_is_damaged_as_often_as_it_is_made_is_given_up(tmp_path: Path) -> None:
+    """A bad place on a disk, to which the same file comes again and again."""
+    pool = PlayedPool(tmp_path, MINI, 2, fate)
+    controller = controller_for(tmp_path, pool)
+    harmed: set[Path] = set()
+    for _ in range(MOST_TURNS):
+        if controller.turn():
+            break
+        pool.step()
+        for path in set(tmp_path.glob("members/000/gen-002/attempt-*/checkpoint-1.ckpt")) - harmed:
+            flip(path)
+            harmed.add(path)
+    end = controller.ledger.end
+    assert end is not None
+    assert end.state == "succeeded"
+    assert attempts(tmp_path, 0, 2).count("finished") == len(harmed) == MAX_FINISHED
+    lost = [m for m in range(3) if "finished" not in attempts(tmp_path, m, 3)]
+    assert lost
+    assert set(lost) < {0, 1, 2}
+    assert told(tmp_path) == []

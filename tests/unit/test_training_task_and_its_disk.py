@@ -20,6 +20,7 @@ from autolfads_trainer import disk
 from autolfads_trainer.patience import Patience
 from autolfads_trainer.records import Assignment, Order, Outcome, Task
 from autolfads_trainer.store import RunFolder
+from autolfads_trainer.tasks import start
 from autolfads_trainer.tasks.context import Context, MustLeave, Said, TaskGone
 from autolfads_trainer.tasks.prepare import prepare
 from autolfads_trainer.tasks.train import train
@@ -227,6 +228,54 @@ def test_a_damaged_start_without_a_checksum_is_noticed_by_what_is_in_it(bench: B
     cut(bench.folder.path(first.checkpoint))
     task = bench.task(2, start_from=first.checkpoint, resume=True)  # as the first format has it
     assert train(bench.context(), task).damaged == first.checkpoint
+
+
+def unreadable(monkeypatch: pytest.MonkeyPatch, bench: Bench, until: float) -> None:
+    """Let checkpoints be unreadable until a time on the bench's clock."""
+    real = start._sha256
+
+    def read(path: Path) -> str:
+        if bench.now < until:
+            raise OSError(errno.EIO, os.strerror(errno.EIO), str(path))
+        return real(path)
+
+    monkeypatch.setattr(start, "_sha256", read)
+
+
+def test_a_bad_sector_under_a_start_is_damage_after_ten_minutes(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = train(bench.context(), bench.task())
+    unreadable(monkeypatch, bench, until=float("inf"))
+    task = bench.task(2, start_from=first.checkpoint, start_sha256=first.sha256, resume=True)
+    found = train(bench.context(), task)
+    assert (found.outcome, found.damaged) == ("failed", first.checkpoint)
+    assert "cannot be read for 10 minutes: the disk reports input/output" in (found.reason or "")
+    assert start.UNREADABLE <= bench.now < start.UNREADABLE + 10
+    assert bench.troubles == ["the disk reports input/output errors"]
+    assert bench.folder.contents(task.folder) == ["task.json"]
+
+
+def test_a_start_that_can_be_read_again_before_is_used(
+    bench: Bench, whole: Outcome, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = train(bench.context(), bench.task())
+    unreadable(monkeypatch, bench, until=start.UNREADABLE - 10)
+    task = bench.task(2, start_from=first.checkpoint, start_sha256=first.sha256, resume=True)
+    found = train(bench.context(), task)
+    assert (found.outcome, found.score) == ("finished", whole.score)
+
+
+def test_a_disk_that_fails_as_a_whole_is_waited_for_and_blames_no_checkpoint(
+    bench: Bench, whole: Outcome, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = train(bench.context(), bench.task())
+    unreadable(monkeypatch, bench, until=10 * start.UNREADABLE)
+    failing = Failing(monkeypatch, "trial", times=float("inf"))
+    task = bench.task(2, start_from=first.checkpoint, start_sha256=first.sha256, resume=True)
+    found = train(bench.context(), task)
+    assert failing.failed > 100
+    assert (found.outcome, found.score) == ("finished", whole.score)
 
 
 def test_a_save_that_the_disk_refuses_costs_nothing_but_itself(

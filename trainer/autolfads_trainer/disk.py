@@ -220,6 +220,22 @@ def read_bytes(path: Path, most: int) -> bytes:
         return file.read(most + 1)
 
 
+def is_kept(folder: Path) -> bool:
+    """Return whether the disk keeps a file that is made in `folder`, and gives it back."""
+    content = secrets.token_bytes(4096)
+    partial = temporary(folder / "trial")
+    try:
+        write_new(partial, content)
+        with partial.open("rb") as file:
+            if hasattr(os, "posix_fadvise"):  # from the disk, and not from memory
+                os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+            return file.read() == content
+    except OSError:
+        return False
+    finally:
+        forget(partial)
+
+
 def forget(partial: Path) -> None:
     """Remove a temporary file. What went wrong before is to be told, not that this fails too."""
     with contextlib.suppress(OSError):

@@ -55,8 +55,9 @@ def folder(names: int) -> Use:
 
 
 SMALL = one_file(1)
-# For good: the attempt's folder, its task and its outcome, and a temporary file cut off in making.
-INTERRUPTION = folder(8) + SMALL * 3
+# For good: the attempt's folder, its task and its outcome. And until the controller tidies up,
+# three small files that were cut off in the making.
+INTERRUPTION = folder(8) + SMALL * 5
 LIFE = SMALL * 5 + one_file(LOG)  # assignment and status, each with its temporary file
 
 

@@ -70,7 +70,9 @@ class DiskUse(Record):
     bytes: Whole
     files: Whole
     checkpoint_bytes: Whole  # one checkpoint
-    bytes_per_interruption: Whole  # a worker's death or leave: two small records
+    bytes_per_interruption: (
+        Whole  # a death, or a worker's leave: records, and what was begun
+    )
     files_per_interruption: Whole
 
 

@@ -8,6 +8,7 @@ from autolfads_trainer.records import Outcome
 
 MAX_FAILED = 3
 MAX_ABANDONED = 10  # in a row, with nothing new saved
+MAX_FINISHED = 4  # more than one only where the end that was made was damaged, or gone
 
 
 def used_up(outcomes: Iterable[Outcome | None]) -> bool:
@@ -15,15 +16,17 @@ def used_up(outcomes: Iterable[Outcome | None]) -> bool:
 
     After three failures, or ten abandoned attempts in a row with nothing new saved. Leaving early
     (`saved`) never counts, nor does input that the user must mend: the run waits for that. A
-    damaged start does not count either: it is made again, or the leg is given up (`final`).
+    damaged start does not count either: it is made again, or the leg is given up (`final`). But an
+    end that is damaged as often as it is made is not made without end.
     """
-    failed = abandoned = 0
+    failed = abandoned = finished = 0
     furthest = (0, 0)
     for outcome in outcomes:
         if outcome is None:
             return False
         if outcome.final:
             return True
+        finished += outcome.outcome == "finished"
         reached = progress(outcome)
         if outcome.damaged is not None:
             continue
@@ -34,7 +37,7 @@ def used_up(outcomes: Iterable[Outcome | None]) -> bool:
         else:
             abandoned = 0
         furthest = max(furthest, reached)
-    return failed >= MAX_FAILED or abandoned >= MAX_ABANDONED
+    return failed >= MAX_FAILED or abandoned >= MAX_ABANDONED or finished >= MAX_FINISHED
 
 
 def progress(outcome: Outcome) -> tuple[int, int]:

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
+from autolfads_trainer.disk import in_words, is_kept
 from autolfads_trainer.records import Outcome, Task
 from autolfads_trainer.tasks.context import Context
 from autolfads_trainer.userinput import InputError
+
+UNREADABLE = 600.0  # seconds; what a disk that works otherwise does not give out for so long
 
 T = TypeVar("T")
 
 
 class Damaged(Exception):  # noqa: N818  (an outcome: the controller has it made again)
-    """A checkpoint is cut, changed or gone. Nothing was trained from it."""
+    """A checkpoint is cut, changed, gone or unreadable. Nothing was trained from it."""
 
     def __init__(self, checkpoint: str, reason: str) -> None:
         super().__init__(reason)
@@ -31,7 +36,7 @@ def start_of(context: Context, task: Task) -> Path:
     """Return the path of the task's checkpoint, whole. Raises `Damaged`."""
     assert task.start_from is not None  # noqa: S101  (asked by those who have one)
     path = context.folder.path(task.start_from)
-    found = context.patience.announced(lambda: _sha256(path))
+    found = context.patience.announced(_Fingerprint(context, task.start_from, path))
     if found is None:
         raise Damaged(task.start_from, f"{path}: the checkpoint is gone")
     if task.start_sha256 is not None and found != task.start_sha256:
@@ -57,6 +62,29 @@ def loaded(context: Context, task: Task, load: Callable[[Path], T]) -> T:
     except InputError as error:  # written before checksums were, or by something else
         assert task.start_from is not None  # noqa: S101
         raise Damaged(task.start_from, str(error)) from error
+
+
+@dataclass
+class _Fingerprint:
+    """Reads a checkpoint. A bad sector under it is damage, a disk that fails as a whole is not."""
+
+    context: Context
+    checkpoint: str
+    path: Path
+    since: float | None = None  # the first of the errors in a row
+
+    def __call__(self) -> str:
+        try:
+            return _sha256(self.path)
+        except OSError as error:
+            if error.errno != errno.EIO:
+                raise
+            now = self.context.patience.clock()
+            self.since = now if self.since is None else self.since
+            if now - self.since >= UNREADABLE and is_kept(self.path.parent):
+                reason = f"cannot be read for {UNREADABLE / 60:.0f} minutes: {in_words(error)}"
+                raise Damaged(self.checkpoint, f"{self.path}: the checkpoint {reason}") from None
+            raise
 
 
 def _sha256(path: Path) -> str:
