@@ -70,9 +70,7 @@ class DiskUse(Record):
     bytes: Whole
     files: Whole
     checkpoint_bytes: Whole  # one checkpoint
-    bytes_per_interruption: (
-        Whole  # a death, or a worker's leave: records, and what was begun
-    )
+    bytes_per_interruption: Whole  # a death, or a worker's leave: records, and what was begun
     files_per_interruption: Whole
 
 
