@@ -27,7 +27,7 @@ demo: $(READY)  ## Run the main job: AutoLFADS on the Lorenz problem, from nothi
 
 test: $(READY)  ## Pass all tests that need no cluster
 	$(PYTEST) tests/unit --numprocesses=2 --dist=loadfile --cov --cov-report=
-	$(PYTEST) tests/local tests/faults --cov --cov-append --cov-report=term:skip-covered \
+	$(PYTEST) tests/local tests/faults --numprocesses=2 --dist=loadfile --cov --cov-append --cov-report=term:skip-covered \
 		--cov-report=json:.coverage.json
 	$(BIN)/python tests/tools/check_coverage.py .coverage.json
 
