@@ -252,7 +252,7 @@ SAFEGUARDS = (
         "a bad sector under a checkpoint is damage",
         f"{TRAINER}/tasks/start.py",
         "            if now - self.since >= UNREADABLE and is_kept(self.path.parent):\n",
-        "            if now - self.since >= 1e4 * UNREADABLE:\n",
+        "            if now - self.since >= 2 * UNREADABLE:\n",
         (TRAINING,),
     ),
     Safeguard(
@@ -280,8 +280,8 @@ SAFEGUARDS = (
     Safeguard(
         "attempts are used up",
         f"{OPERATOR}/controller/attempts.py",
-        "    return failed >= MAX_FAILED or abandoned >= MAX_ABANDONED\n",
-        "    return False\n",
+        "failed >= MAX_FAILED or abandoned >= MAX_ABANDONED",
+        "False",
         (ATTEMPTS,),
     ),
     Safeguard(

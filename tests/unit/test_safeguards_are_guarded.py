@@ -13,6 +13,6 @@ TOOL = Path(__file__).resolve().parents[1] / "tools" / "turn_off_safeguards.py"
 
 @pytest.mark.timeout(1800)
 def test_no_safeguard_can_be_turned_off_unnoticed() -> None:
-    command = [sys.executable, str(TOOL), "--processes", "1"]
+    command = [sys.executable, str(TOOL), "--processes", "2"]
     result = subprocess.run(command, capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stdout + result.stderr

@@ -43,8 +43,23 @@ def folder(tmp_path: Path) -> RunFolder:
     return folder
 
 
+LONGEST_LIFE = 15.0  # seconds: a worker that should have left long ago fails its test
+
+
+class MortalWorker(Worker):
+    """The worker, which does not go on for ever where it forgets to leave."""
+
+    def _must_leave(self) -> bool:
+        assert time.monotonic() < self.until, "the worker does not leave"
+        return super()._must_leave()
+
+    until = float("inf")
+
+
 def a_worker(folder: RunFolder) -> Worker:
-    return Worker(folder, "w", device="cpu", save_every=300.0, parent=None)
+    worker = MortalWorker(folder, "w", device="cpu", save_every=300.0, parent=None)
+    worker.until = time.monotonic() + LONGEST_LIFE
+    return worker
 
 
 def give(folder: RunFolder, **changes: Any) -> Task:
