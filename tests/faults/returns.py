@@ -17,7 +17,7 @@ from house import House, a_house, wait_for
 from autolfads_trainer.records import Task
 
 LEFT = 143
-SILENT_AFTER = 4.0  # seconds: drawing the report takes one
+SILENT_AFTER = 8.0  # seconds: drawing the report takes one, and several on a busy machine
 Given = Literal["gone", "silent"]
 When = Literal["given up", "after the end"]
 

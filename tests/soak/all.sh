@@ -14,7 +14,7 @@ attack() {
     "$@" || failed=1
 }
 
-attack "$bin/python" "$here/kills.py" --kills "${KILLS:-500}"
+attack "$bin/python" "$here/kills.py" --kills "${KILLS:-500}" --rounds "${ROUNDS:-2}"
 attack "$bin/python" "$here/zombies.py" --returns "${RETURNS:-200}"
 attack "$bin/python" "$here/disks.py"
 attack "$bin/python" "$here/../tools/turn_off_safeguards.py"
