@@ -44,8 +44,8 @@ def comes_back(
         assert house.struck is not None
         ghost, life = house.struck[:2]
         status = house.folder.status(life)
-        if status is not None:
-            task = house.folder.task(status.task or "")
+        if status is not None and status.task is not None:
+            task = house.folder.task(status.task)
         else:  # given up so soon that its files are removed: its last task is the one
             task = max(
                 (task for task in house.tasks() if task.worker == life),
