@@ -140,6 +140,21 @@ def test_only_bad_starts_in_a_row_count(
     assert pool.bad_starts == 0
 
 
+def test_a_worker_that_is_given_up_is_no_bad_start_though_its_files_are_removed_at_once(
+    folder: RunFolder, pool: LocalPool
+) -> None:
+    pool.want(1)
+    (process,) = pool.processes
+    until(lambda: shown_life(folder, pool))
+    pool.drop(process.life)
+    assert pool.lives() == []  # from now on its files may be removed
+    assert folder.remove(f"workers/{process.life}.status.json")
+    until(lambda: process.popen.poll() is not None)
+    pool.want(0)
+    assert pool.processes == []
+    assert pool.bad_starts == 0
+
+
 def visible_gpus(pool: LocalPool) -> list[str]:
     """Return what each worker's CUDA_VISIBLE_DEVICES says, as the kernel knows it."""
     found = []

@@ -19,7 +19,7 @@ from autolfads_operator.controller.actions import (
     Publish,
     Stop,
 )
-from autolfads_operator.controller.attempts import MAX_FAILED, last_reason, used_up
+from autolfads_operator.controller.attempts import last_reason, used_up
 from autolfads_operator.controller.ledger import Attempt, Ledger, Leg
 from autolfads_operator.controller.orders import due_orders, is_over, last_of
 from autolfads_operator.controller.starts import (
@@ -175,7 +175,7 @@ def _export(ledger: Ledger, idle: Sequence[str]) -> Iterator[Action]:
     recent = _outcomes(attempts[ledger.forgiven.get("export", 0) :])
     if used_up(recent):
         yield Stop(
-            f"training is done, but the results could not be written in {MAX_FAILED} attempts: "
+            f"training is done, but the results could not be written in {len(recent)} attempts: "
             f"{last_reason(recent)}; start the run again when this is mended"
         )
     elif idle:

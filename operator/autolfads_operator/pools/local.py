@@ -47,15 +47,18 @@ class LocalPool:
         self.bad_starts = 0
         self.given_up: set[str] = set()  # killed, and not waited for
         self.started: set[str] = set()
+        self.had_worked: dict[str, bool] = {}  # of those that are over and not counted yet
 
     def want(self, count: int) -> None:
         """Keep `count` workers running, at most `most`. More than that are not stopped.
 
         Raises `RunStopped` when worker after worker dies at its start, with what the last one said.
         """
-        for process in [p for p in self.processes if p.popen.poll() is not None]:
+        self.lives()
+        over = [process for process in self.processes if process.life in self.had_worked]
+        for process in [process for process in over if process.popen.poll() is not None]:
             self.processes.remove(process)
-            self.bad_starts = 0 if self._has_worked(process.life) else self.bad_starts + 1
+            self.bad_starts = 0 if self.had_worked.pop(process.life) else self.bad_starts + 1
             if self.bad_starts >= MAX_BAD_STARTS:
                 raise RunStopped(f"workers die as they start; {_last_words(process)}")
         while len(self.lives()) < min(count, self.most):
@@ -73,12 +76,18 @@ class LocalPool:
                 self.given_up.add(life)
 
     def lives(self) -> list[str]:
-        """Return the lives of the processes that run."""
-        return [
-            process.life
-            for process in self.processes
-            if process.life not in self.given_up and process.popen.poll() is None
-        ]
+        """Return the lives of the processes that run.
+
+        The files of those that are not listed may be removed, so what they tell is noted before.
+        """
+        running = []
+        for process in self.processes:
+            life = process.life
+            if life not in self.given_up and process.popen.poll() is None:
+                running.append(life)
+            elif life not in self.had_worked:
+                self.had_worked[life] = self._has_worked(life)
+        return running
 
     def vouches_for(self, life: str) -> bool:
         """Return whether the worker was started here."""
