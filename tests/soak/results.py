@@ -6,6 +6,8 @@ import sys
 import time
 from dataclasses import dataclass, field
 
+TELL_EVERY = 60.0  # seconds
+
 
 @dataclass
 class Row:
@@ -26,6 +28,7 @@ class Table:
     rows: dict[str, Row] = field(default_factory=dict)
     wrong: list[str] = field(default_factory=list)
     began: float = field(default_factory=time.monotonic)
+    told: float = field(default_factory=time.monotonic)
 
     def note(
         self,
@@ -48,6 +51,7 @@ class Table:
         if lost or different:
             self.wrong.append(f"{words}: {lost} lost; different: {', '.join(different[:5])}")
             print(self.wrong[-1], flush=True)
+        self._tell_progress(fault)
 
     def note_error(self, fault: str, words: str) -> None:
         """Count a trial in which something was seen that must not be."""
@@ -56,6 +60,16 @@ class Table:
         row.broken += 1
         self.wrong.append(words)
         print(words, flush=True)
+        self._tell_progress(fault)
+
+    def _tell_progress(self, fault: str) -> None:
+        now = time.monotonic()
+        if now - self.told < TELL_EVERY:
+            return
+        self.told = now
+        done = sum(row.tried + row.not_reached for row in self.rows.values())
+        line = f"{now - self.began:.0f} s: {done} trials, {len(self.wrong)} wrong; now: {fault}"
+        print(line, file=sys.stderr, flush=True)
 
     def show(self) -> None:
         """Print the table in Markdown, and end the program: with 1 if anything went wrong."""
