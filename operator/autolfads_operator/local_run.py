@@ -229,7 +229,7 @@ def run_here(
     known = controller.ledger.run is not None
     pace = Pace()
     ended_well = False
-    turns = SteadyTurns(controller.turn, tell)
+    turns = SteadyTurns(controller.turn, tell, controller.trouble)
     with _signals_noted() as signals:
         try:
             while not (over := turns.step(LOOK)):

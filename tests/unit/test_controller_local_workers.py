@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import subprocess
@@ -14,6 +15,7 @@ import pytest
 from ledger_examples import claimed
 
 from autolfads_operator.errors import RunStopped
+from autolfads_operator.pools import local
 from autolfads_operator.pools.local import MAX_BAD_STARTS, LocalPool
 from autolfads_trainer.records import Assignment
 from autolfads_trainer.store import RunFolder
@@ -133,6 +135,7 @@ def test_only_bad_starts_in_a_row_count(
             until(lambda: not pool.lives())
         pool.want(0)
     assert pool.bad_starts == MAX_BAD_STARTS - 1
+    monkeypatch.setattr(local, "SOON", 0.0)
     pool.want(1)
     until(lambda: pool.lives() and shown_life(folder, pool))
     pool.kill()
@@ -141,11 +144,13 @@ def test_only_bad_starts_in_a_row_count(
 
 
 def test_a_worker_that_is_given_up_is_no_bad_start_though_its_files_are_removed_at_once(
-    folder: RunFolder, pool: LocalPool
+    folder: RunFolder, pool: LocalPool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(local, "SOON", 0.0)  # it has been there for a while
     pool.want(1)
     (process,) = pool.processes
     until(lambda: shown_life(folder, pool))
+    pool.want(1)
     pool.drop(process.life)
     assert pool.lives() == []  # from now on its files may be removed
     assert folder.remove(f"workers/{process.life}.status.json")
@@ -153,6 +158,47 @@ def test_a_worker_that_is_given_up_is_no_bad_start_though_its_files_are_removed_
     pool.want(0)
     assert pool.processes == []
     assert pool.bad_starts == 0
+
+
+def test_workers_that_die_after_their_first_word_stop_the_run(
+    folder: RunFolder, pool: LocalPool
+) -> None:
+    for _ in range(MAX_BAD_STARTS):
+        pool.want(1)
+        until(lambda: pool.lives() and shown_life(folder, pool))
+        pool.kill()
+    with pytest.raises(RunStopped, match="workers die as they start; the last one said nothing"):
+        pool.want(1)
+
+
+def test_a_worker_that_died_of_its_task_is_no_bad_start(folder: RunFolder, pool: LocalPool) -> None:
+    pool.want(1)
+    (process,) = pool.processes
+    until(lambda: folder.status(process.life))
+    status = folder.status(process.life)
+    assert status is not None
+    pool.kill()
+    folder.report(process.life, status.model_copy(update={"task": "prepare/attempt-1"}))
+    pool.want(0)
+    assert pool.bad_starts == 0
+
+
+def test_a_machine_that_starts_no_more_processes_stops_the_run_and_leaves_no_logs(
+    folder: RunFolder, pool: LocalPool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+
+    monkeypatch.setattr(subprocess, "Popen", refuse)
+    pool.want(2)
+    assert pool.bad_starts == 1
+    pool.want(2)
+    assert pool.bad_starts == 1  # not at once again
+    monkeypatch.setattr(local, "NEXT_TRY", 0.0)
+    pool.next_try = 0.0
+    with pytest.raises(RunStopped, match="workers cannot be started: Resource temporarily"):
+        pool.want(2)
+    assert folder.contents("workers") == []
 
 
 def visible_gpus(pool: LocalPool) -> list[str]:

@@ -41,10 +41,14 @@ def _hurry(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(steady, "LONGEST_WAIT", 0.002)
 
 
-def stepped(turns: Turns, until: Callable[[list[bool | None]], bool]) -> list[str | None]:
+def stepped(
+    turns: Turns,
+    until: Callable[[list[bool | None]], bool],
+    heard: Callable[[], str | None] = lambda: None,
+) -> list[str | None]:
     """Step until the answers are as wanted; return what was said."""
     said: list[str | None] = []
-    steady_turns = SteadyTurns(turns, said.append, _wait=0.001)
+    steady_turns = SteadyTurns(turns, said.append, heard, _wait=0.001)
     answers: list[bool | None] = []
     for _ in range(500):
         answers.append(steady_turns.step(0.02))
@@ -111,3 +115,16 @@ def test_a_turn_that_hangs_blocks_nobody_and_is_told(monkeypatch: pytest.MonkeyP
     while turns.step(0.02) is not True:
         pass
     assert said == ["the volume does not answer", None]
+
+
+def test_a_trouble_that_workers_alone_meet_is_said_once() -> None:
+    full = "the disk is full"
+    heard = iter([None, full, full, None])  # the turn that ends the run asks nobody
+    turns = Turns(False, False, False, False, True)
+    assert stepped(turns, over, lambda: next(heard)) == [full, None]
+
+
+def test_a_trouble_that_turn_and_workers_meet_is_said_once() -> None:
+    full = "the disk is full"
+    turns = Turns(error(errno.ENOSPC), False, error(errno.ENOSPC), True)
+    assert stepped(turns, over, lambda: full) == [full, None]

@@ -62,6 +62,7 @@ def prepared(root: Path, **changes: Any) -> Outcome:
         save_every=300.0,
         allow_import=(),
         say=lambda _: None,
+        announce=lambda _: None,
         must_leave=lambda: False,
         patience=patience,
     )

@@ -59,15 +59,20 @@ class Bench:
         def sleep(seconds: float) -> None:
             self.now += seconds
 
-        return Context(
+        def announce(said: Said) -> None:
+            made.say(said)
+
+        made = Context(
             folder=self.folder,
             device="cpu",
             save_every=save_every,
             allow_import=(),
             say=self.said.append,
+            announce=announce,
             must_leave=lambda: self.leave,
             patience=Patience(self.troubles.append, stop, sleep, lambda: self.now),
         )
+        return made
 
     def task(self, number: int = 1, **changes: Any) -> Task:
         leg = self.folder.leg_folder(0, 1)
@@ -286,6 +291,31 @@ def test_a_save_that_the_disk_refuses_costs_nothing_but_itself(
     assert failing.failed == 2
     assert bench.troubles == ["the disk is full", None]
     assert (outcome.outcome, outcome.score, outcome.epoch) == ("finished", whole.score, whole.epoch)
+
+
+def test_no_save_is_written_before_the_one_before_is_told_of(bench: Bench, whole: Outcome) -> None:
+    """What was told of last is all that anybody can go on from, whatever dies now."""
+    told: list[Said] = []
+    refused = 0
+
+    def announce(said: Said) -> None:
+        nonlocal refused
+        assert said.saved is not None
+        for before in told[-1:]:  # it is still as it was told
+            assert before.saved is not None
+            assert sha256(bench.folder.path(before.saved)) == before.saved_sha256
+        if len(told) == 1 and refused < 3:
+            refused += 1
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        told.append(said)
+
+    context = bench.context(save_every=0.0)
+    context.announce = announce
+    outcome = train(context, bench.task())
+    assert refused == 3
+    assert len(told) >= 3
+    assert (outcome.outcome, outcome.score) == ("finished", whole.score)
+    assert (told[-1].saved, told[-1].saved_sha256) == (outcome.checkpoint, outcome.sha256)
 
 
 def test_the_last_save_of_a_generation_waits_for_the_disk(

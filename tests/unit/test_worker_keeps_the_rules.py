@@ -224,3 +224,40 @@ def test_a_status_that_cannot_be_written_stops_nobody(
     meanwhile(until(ended(folder)), leave(folder))
     assert a_worker(folder).work() == 0
     assert len(failed) >= 2
+
+
+def test_an_endless_error_makes_no_endless_outcome(
+    folder: RunFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: Any) -> Outcome:
+        raise ValueError("no " * 1_000_000)
+
+    monkeypatch.setattr(worker, "_run_task", fail)
+    give(folder)
+    folder.assign("w", Assignment(task=ATTEMPT))
+    meanwhile(until(ended(folder)), leave(folder))
+    assert a_worker(folder).work() == 0
+    assert len((folder.path(ATTEMPT) / "outcome.json").read_bytes()) < 4096
+    outcome = folder.outcome(ATTEMPT)
+    assert outcome is not None
+    assert (outcome.reason or "").startswith("ValueError: no no ")
+
+
+def test_the_status_tells_of_a_trouble_until_it_is_over(
+    folder: RunFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    give(folder)
+    folder.assign("w", Assignment(task=ATTEMPT))
+    full = FullDisk(monkeypatch, errno.ENOSPC, "outcome.json")
+
+    def trouble() -> str | None:
+        status = folder.status("w")
+        return status.trouble if status is not None else None
+
+    meanwhile(
+        until(lambda: trouble() == "the disk is full"),
+        lambda: setattr(full, "full", False),
+        until(lambda: ended(folder)() and trouble() is None),
+        leave(folder),
+    )
+    assert a_worker(folder).work() == 0

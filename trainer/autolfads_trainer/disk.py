@@ -20,6 +20,7 @@ from typing import TypeVar
 
 _TRANSIENT = {errno.ESTALE, errno.EIO, errno.EINTR, errno.EAGAIN}
 _TRIES = 5
+LATE = 10.0  # seconds that a name may take to be seen without a word about it
 
 # What a disk says that may work again without anybody touching the run. With it, work waits.
 _OUTAGE = {

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
-from autolfads_trainer.disk import in_words, may_pass
+from autolfads_trainer.disk import LATE, NotVisibleYetError, in_words, may_pass
 
 FIRST_WAIT, LONGEST_WAIT = 0.1, 5.0  # seconds
 SEEN_WITHIN = 90.0  # seconds; NFS and EFS remember a missing name for up to a minute
@@ -29,6 +29,7 @@ class Patience:
     sleep: Callable[[float], None] = time.sleep
     clock: Callable[[], float] = time.monotonic
     trouble: str | None = None
+    _late_since: float | None = None
 
     def __call__(self, call: Callable[[], T]) -> T:
         """Return `call()`, as soon as the disk lets it. Other errors are raised."""
@@ -65,7 +66,12 @@ class Patience:
             wait = min(2 * wait, 1.0)
 
     def note(self, error: OSError) -> None:
-        """Tell of a trouble, unless it was the last one told."""
+        """Tell of a trouble, unless it was told last, or is a name that is merely seen late."""
+        if isinstance(error, NotVisibleYetError):
+            now = self.clock()
+            self._late_since = now if self._late_since is None else self._late_since
+            if now - self._late_since < LATE:
+                return
         words = in_words(error)
         if words != self.trouble:
             self.trouble = words
@@ -73,6 +79,7 @@ class Patience:
 
     def over(self) -> None:
         """Tell that the disk works again, if it did not."""
+        self._late_since = None
         if self.trouble is not None:
             self.trouble = None
             self.say(None)

@@ -174,3 +174,4 @@ class WorkerStatus(Record):
     ended: str | None = None  # the folder of the last attempt that has an outcome
     device: str | None = None
     peak_memory_bytes: int | None = None
+    trouble: str | None = None  # of its disk, in plain words; None: there is none

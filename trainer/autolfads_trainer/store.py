@@ -291,6 +291,10 @@ class RunFolder:
         """Say what this worker does. Not synced: it is worthless after a power cut anyway."""
         write_quickly(self.root / "workers" / f"{life}.status.json", _encode(status))
 
+    def announce(self, life: str, status: WorkerStatus) -> None:
+        """The same, to outlast a power cut: what it tells of is durable, and needs to be found."""
+        replace(self.root / "workers" / f"{life}.status.json", status)
+
     def status(self, life: str) -> WorkerStatus | None:
         """Read what a worker does; None until it has written it.
 

@@ -12,7 +12,6 @@ import resource
 import signal
 import sys
 import time
-import traceback
 from pathlib import Path
 
 import click
@@ -23,12 +22,12 @@ from autolfads_trainer.records import Assignment, Outcome, Task, WorkerStatus
 from autolfads_trainer.store import RunFolder
 from autolfads_trainer.tasks.context import Context, MustLeave, Said, TaskGone
 from autolfads_trainer.userinput import InputError
+from autolfads_trainer.worker_log import WorkerLog, shortened
 
 LEFT = 143
 WAIT = 0.02  # seconds between looks at the assignment: a hand-over takes well under half a second
 SLOWEST_WAIT = 1.0  # before there is one: a volume that remembers missing names is not to be asked
 SAY_EVERY = 0.2  # seconds between writes of the status while a task goes on
-MOST_TRACEBACKS = 20  # in a worker's life: its log has a bound, too
 
 
 class Worker:
@@ -51,7 +50,7 @@ class Worker:
         self.told_to_leave = False
         self.status = WorkerStatus(counter=0, doing="starting", device=device)
         self.last_said = 0.0
-        self.tracebacks = 0
+        self.log = WorkerLog()
         self.patience = Patience(say=self._tell_trouble, stop=self._stop_waiting)
         self.context = Context(
             folder=folder,
@@ -59,6 +58,7 @@ class Worker:
             save_every=save_every,
             allow_import=allow_import,
             say=self._say,
+            announce=self._announce,
             must_leave=self._must_leave,
             patience=self.patience,
         )
@@ -134,12 +134,11 @@ class Worker:
         except MustLeave:
             return Outcome(outcome="saved", reason="told to leave")
         except InputError as error:
-            return Outcome(outcome="failed", reason=str(error), input_error=True)
+            return Outcome(outcome="failed", reason=shortened(str(error)), input_error=True)
         except Exception as error:
-            self.tracebacks += 1
-            if self.tracebacks <= MOST_TRACEBACKS:
-                traceback.print_exc()
-            return Outcome(outcome="failed", reason=f"{type(error).__name__}: {error}")
+            self.log.exception()
+            reason = str(error) if isinstance(error, StoreError) else _named(error)
+            return Outcome(outcome="failed", reason=shortened(reason))
 
     def _must_leave(self) -> bool:
         # A worker whose controller died would compete with its successor for the cores.
@@ -155,28 +154,22 @@ class Worker:
         self._breathe()  # waiting for a disk is a sign of life, if it can be written
 
     def _tell_trouble(self, trouble: str | None) -> None:
-        words = f"waiting: {trouble}" if trouble else "going on: the disk works again"
-        with contextlib.suppress(OSError):  # the log may lie on that very disk
-            print(words, file=sys.stderr, flush=True)
-        if trouble:
-            self._report(doing=words)
+        self.log.line(f"waiting: {trouble}" if trouble else "going on: the disk works again")
+        self._report(trouble=trouble)  # the controller may not meet it, and says it to the user
 
     def _say(self, said: Said) -> None:
         now = time.monotonic()
         if now - self.last_said >= SAY_EVERY or said.doing != self.status.doing:
-            self._report(
-                doing=said.doing,
-                epoch=said.epoch,
-                score=said.score,
-                saved=said.saved,
-                saved_sha256=said.saved_sha256,
-                saved_epoch=said.saved_epoch,
-                saved_steps=said.saved_steps,
-            )
+            self._report(**vars(said))
+
+    def _announce(self, said: Said) -> None:
+        self._note(**vars(said))
+        with contextlib.suppress(FileNotFoundError):  # as in `_report`
+            self.folder.announce(self.life, self.status)
 
     def _breathe(self) -> None:
         if time.monotonic() - self.last_said >= 1.0:
-            self._report(doing=self.status.doing)
+            self._report()
 
     def _first_words(self) -> None:
         """Say that this worker is there. Its folder may be seen late, as names are."""
@@ -189,13 +182,16 @@ class Worker:
         if self.patience.announced(say) is None:
             raise StoreError(f"{self.folder.root}/workers: no such folder; expected that of a run")
 
-    def _report(self, **changes: object) -> None:
+    def _note(self, **changes: object) -> None:
         # In bytes on macOS, in KiB elsewhere.
         unit = 1 if sys.platform == "darwin" else 1024
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
         self.status = self.status.model_copy(
             update={**changes, "counter": self.status.counter + 1, "peak_memory_bytes": peak}
         )
+
+    def _report(self, **changes: object) -> None:
+        self._note(**changes)
         try:
             self.folder.report(self.life, self.status)
         except FileNotFoundError:
@@ -204,6 +200,10 @@ class Worker:
             if not may_pass(error):
                 raise
         self.last_said = time.monotonic()
+
+
+def _named(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}"
 
 
 def _run_task(context: Context, task: Task) -> Outcome:

@@ -84,6 +84,11 @@ class Controller:
             return True
         return False
 
+    def trouble(self) -> str | None:
+        """Return what workers tell of their disk in plain words; None: nothing is wrong with it."""
+        told = (self.statuses[life].trouble for life in sorted(self.statuses))
+        return next((trouble for trouble in told if trouble), None)
+
     def _observe(self, lives: list[str], now: float) -> list[str]:
         """Read what workers say; return the lives that are not silent."""
         asked = self.vitals.to_be_read([*lives, *self._strangers(lives)], now)

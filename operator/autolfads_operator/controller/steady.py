@@ -8,11 +8,10 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from autolfads_trainer.disk import NotVisibleYetError, in_words, may_pass
+from autolfads_trainer.disk import LATE, NotVisibleYetError, in_words, may_pass
 
 FIRST_WAIT, LONGEST_WAIT = 0.1, 5.0  # seconds between turns that fail
 STALLED = 20.0  # seconds after which a turn that has not come back is told
-LATE = 10.0  # seconds that a name may take to be seen without a word about it
 
 
 @dataclass
@@ -23,10 +22,12 @@ class SteadyTurns:
         turn: takes one turn, returns whether the run is over; taken again after an `OSError` that
             can pass.
         say: told a trouble in plain words, once, and None when it is over.
+        heard: returns the trouble that workers tell of, who may meet one that a turn does not.
     """
 
     turn: Callable[[], bool]
     say: Callable[[str | None], None]
+    heard: Callable[[], str | None] = lambda: None
     clock: Callable[[], float] = time.monotonic
     trouble: str | None = None
     _asked: queue.SimpleQueue[None] = field(default_factory=queue.SimpleQueue)
@@ -60,9 +61,7 @@ class SteadyTurns:
         if isinstance(answer, Exception):
             raise answer
         self._wait, self._late_since = FIRST_WAIT, None
-        if self.trouble is not None:
-            self.trouble = None
-            self.say(None)
+        self._tell(None if answer else self.heard())
         return answer
 
     @property
@@ -100,7 +99,7 @@ class SteadyTurns:
                 return
         self._tell(in_words(error))
 
-    def _tell(self, words: str) -> None:
+    def _tell(self, words: str | None) -> None:
         if words != self.trouble:
             self.trouble = words
             self.say(words)

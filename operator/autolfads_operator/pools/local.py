@@ -9,16 +9,20 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from autolfads_operator.errors import RunStopped
+from autolfads_trainer.store import RunFolder
 
 SPACE_TO_SPEAK = 1_000_000  # bytes: with less, not even a log can be written
 DIES_WITHIN = 5.0  # seconds after SIGKILL, unless a call to a dead volume holds it
 LAST_WORDS = 4000  # bytes of a log
 MAX_BAD_STARTS = 5  # processes in a row that ended before they did anything
+SOON = 20.0  # seconds: who ends sooner, without a task, has not done anything
+NEXT_TRY = 2.0  # seconds between tries when the machine refuses to start a process
 
 
 @dataclass(frozen=True)
@@ -27,6 +31,7 @@ class _Process:
     popen: subprocess.Popen[bytes]
     log: Path
     gpu: str | None = None
+    since: float = field(default_factory=time.monotonic)
 
 
 class LocalPool:
@@ -39,7 +44,7 @@ class LocalPool:
     def __init__(
         self, root: Path, most: int, arguments: tuple[str, ...] = (), gpus: Sequence[str] = ()
     ) -> None:
-        self.root = root
+        self.folder = RunFolder(root)
         self.most = most
         self.arguments = arguments
         self.gpus = list(gpus)  # as CUDA_VISIBLE_DEVICES names them; each worker sees one
@@ -47,22 +52,22 @@ class LocalPool:
         self.bad_starts = 0
         self.given_up: set[str] = set()  # killed, and not waited for
         self.started: set[str] = set()
-        self.had_worked: dict[str, bool] = {}  # of those that are over and not counted yet
+        self.worked: set[str] = set()  # who has done anything: files of those over are removed
+        self.next_try = 0.0
 
     def want(self, count: int) -> None:
         """Keep `count` workers running, at most `most`. More than that are not stopped.
 
         Raises `RunStopped` when worker after worker dies at its start, with what the last one said.
         """
-        self.lives()
-        over = [process for process in self.processes if process.life in self.had_worked]
-        for process in [process for process in over if process.popen.poll() is not None]:
+        self.worked |= {process.life for process in self.processes if self._has_worked(process)}
+        for process in [p for p in self.processes if p.popen.poll() is not None]:
             self.processes.remove(process)
-            self.bad_starts = 0 if self.had_worked.pop(process.life) else self.bad_starts + 1
+            self.bad_starts = 0 if process.life in self.worked else self.bad_starts + 1
             if self.bad_starts >= MAX_BAD_STARTS:
                 raise RunStopped(f"workers die as they start; {_last_words(process)}")
-        while len(self.lives()) < min(count, self.most):
-            self.processes.append(self._start())
+        while len(self.lives()) < min(count, self.most) and time.monotonic() >= self.next_try:
+            self._start()
 
     def drop(self, life: str) -> None:
         """Kill a worker that shows no sign of life, stopped ones included.
@@ -76,48 +81,59 @@ class LocalPool:
                 self.given_up.add(life)
 
     def lives(self) -> list[str]:
-        """Return the lives of the processes that run.
-
-        The files of those that are not listed may be removed, so what they tell is noted before.
-        """
-        running = []
-        for process in self.processes:
-            life = process.life
-            if life not in self.given_up and process.popen.poll() is None:
-                running.append(life)
-            elif life not in self.had_worked:
-                self.had_worked[life] = self._has_worked(life)
-        return running
+        """Return the lives of the processes that run."""
+        return [
+            process.life
+            for process in self.processes
+            if process.life not in self.given_up and process.popen.poll() is None
+        ]
 
     def vouches_for(self, life: str) -> bool:
         """Return whether the worker was started here."""
         return life in self.started
 
-    def _has_worked(self, life: str) -> bool:
-        return (self.root / "workers" / f"{life}.status.json").exists()
+    def _has_worked(self, process: _Process) -> bool:
+        if process.life in self.worked:
+            return True
+        status = self.folder.status(process.life)
+        if status is None:  # it never said a word
+            return False
+        began = status.task is not None or status.ended is not None
+        return began or time.monotonic() - process.since >= SOON
 
-    def _start(self) -> _Process:
+    def _start(self) -> None:
         life = f"worker-{secrets.token_hex(4)}"
-        self.started.add(life)
-        log = self.root / "workers" / f"{life}.log"
+        log = self.folder.path(f"workers/{life}.log")
         log.parent.mkdir(parents=True, exist_ok=True)
         command = [
             sys.executable,
-            *("-m", "autolfads_trainer.worker", "--run", str(self.root), "--life", life),
+            *("-m", "autolfads_trainer.worker", "--run", str(self.folder.root), "--life", life),
             *("--parent", str(os.getpid()), *self.arguments),
         ]
         gpu = self._emptiest_gpu()
         environment = os.environ if gpu is None else {**os.environ, "CUDA_VISIBLE_DEVICES": gpu}
         with log.open("wb") as output:
-            popen = subprocess.Popen(  # noqa: S603  (our own program, no shell)
-                command,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-                env=environment,
-            )
-        return _Process(life, popen, log, gpu)
+            try:
+                popen = subprocess.Popen(  # noqa: S603  (our own program, no shell)
+                    command,
+                    stdin=subprocess.DEVNULL,
+                    stdout=output,
+                    stderr=subprocess.STDOUT,
+                    start_new_session=True,
+                    env=environment,
+                )
+            except OSError as error:  # not of a disk, which waiting may mend
+                self._note_refusal(log, error)
+                return
+        self.started.add(life)
+        self.processes.append(_Process(life, popen, log, gpu))
+
+    def _note_refusal(self, log: Path, error: OSError) -> None:
+        log.unlink(missing_ok=True)
+        self.next_try = time.monotonic() + NEXT_TRY
+        self.bad_starts += 1
+        if self.bad_starts >= MAX_BAD_STARTS:
+            raise RunStopped(f"workers cannot be started: {error.strerror}") from None
 
     def _emptiest_gpu(self) -> str | None:
         used = [process.gpu for process in self.processes]

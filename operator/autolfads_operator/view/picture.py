@@ -57,6 +57,7 @@ class Picture:
     workers: int
     reason: str | None
     notes: tuple[str, ...]
+    trouble: str | None = None  # of a disk, as a worker tells it
 
     def to_json(self) -> dict[str, Any]:
         """Return plain values, with `version`, which is raised when a key changes its meaning."""
@@ -102,6 +103,7 @@ def picture_of(ledger: Ledger, statuses: Mapping[str, WorkerStatus]) -> Picture:
         workers=len(statuses),
         reason=ledger.end.reason if ledger.end else None,
         notes=run.notes if run else (),
+        trouble=next((s.trouble for s in statuses.values() if s.trouble), None),
     )
 
 
@@ -160,7 +162,7 @@ def at_rest(picture: Picture) -> Picture:
         replace(member, state="waiting") if member.state == "training" else member
         for member in picture.members
     )
-    return replace(picture, state="interrupted", doing="", members=members, workers=0)
+    return replace(picture, state="interrupted", doing="", members=members, workers=0, trouble=None)
 
 
 def _member(leg: Leg, statuses: Mapping[str, WorkerStatus]) -> MemberPicture:

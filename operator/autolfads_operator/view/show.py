@@ -108,6 +108,8 @@ def render(picture: Picture, seconds_left: float | None) -> RenderableType:
         parts.append(_table(picture))
     if picture.doing:
         parts.append(Text(f"  {picture.doing}", style="cyan"))
+    if picture.trouble:
+        parts.append(Text(f"  waiting: {picture.trouble}", style="yellow"))
     return Group(*parts)
 
 

@@ -50,6 +50,7 @@ class Context:
     save_every: float  # seconds between checkpoints within a generation
     allow_import: Sequence[str]
     say: Callable[[Said], None]  # tell the controller; cheap, called often
+    announce: Callable[[Said], None]  # the same, surely and durably; raises `OSError` if it cannot
     must_leave: Callable[[], bool]  # told to leave, or left alone
     patience: Patience  # with a disk that fails for a while, and with names that are seen late
     _data: tuple[str, Recording, Dataset] | None = field(default=None, repr=False)

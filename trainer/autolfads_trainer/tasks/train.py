@@ -86,6 +86,7 @@ class _Attempt:
         self.started = time.monotonic()
         self.saves = 0
         self.saved: _Save | None = None
+        self.announced = True  # whether the controller was told of `saved`
         self.next_save = time.monotonic() + context.save_every
         self.next_look = time.monotonic() + LOOK_EVERY
         self.doing = f"training member {member.leg.member}, generation {member.leg.generation}"
@@ -159,15 +160,32 @@ class _Attempt:
         )
 
     def save(self) -> None:
-        """Write metrics and checkpoint into the attempt's folder."""
+        """Write metrics and checkpoint into the attempt's folder, and tell the controller.
+
+        None is written before the one before was told of: it would take the place of the last one
+        that was, the only one that anybody could go on from.
+        """
         self._check_still_ours()
+        if not self.announced:
+            self._announce()
+            if self._is_newest(self.saved):
+                return
         folder = self.context.folder.path(self.task.folder)
         write_bytes(folder / "metrics.csv", rows_text(self.member.progress.rows).encode())
         name = self.context.folder.checkpoint_in(self.task.folder, self.saves + 1)
         sha256 = self.member.save(self.context.folder.path(name))
         self.saves += 1
         self.saved = _Save(name, sha256, self.member.progress.epoch, self.member.drawer.step)
-        self.context.say(self._said("saved; " + self.doing))  # at once: what was saved is known
+        self.announced = False
+        self._announce()
+
+    def _announce(self) -> None:
+        self.context.announce(self._said("saved; " + self.doing))
+        self.announced = True
+
+    def _is_newest(self, save: _Save | None) -> bool:
+        now = (self.member.progress.epoch, self.member.drawer.step)
+        return save is not None and (save.epoch, save.steps) == now
 
     def _check_still_ours(self) -> None:
         # Its own assignment is a name that is always there: volumes remember missing ones.
