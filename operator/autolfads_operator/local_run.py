@@ -116,6 +116,8 @@ def claim(folder: RunFolder, owner: Owner) -> Owner:
             )
         check_volume(root)
         found = folder.claim(owner)
+    elif folder.end() is None:
+        check_volume(root, in_use=True)  # it may have moved to another since
     differences = [
         f"{name} was {_short(before)} and is now {_short(now)}"
         for name, before, now in _differences(found, owner)

@@ -37,3 +37,24 @@ def test_a_volume_that_lacks_something_is_refused_and_left_as_it_was(
     assert code == 1
     assert f"this volume cannot do what a run needs: {need} " in said
     assert listing(here) == []
+
+
+def test_a_run_that_was_moved_to_a_volume_that_lacks_something_is_refused(
+    volume: Volume, here: Path, tmp_path: Path
+) -> None:
+    with a_run(tmp_path / "run", volume.source / here.name / "run", here / "run") as run:
+        command = run.start()
+        run.wait_for_file("run.json", command)
+        assert run.interrupt(command) == 130
+        before = {name: (run.root / name).read_bytes() for name in ("owner.json", "run.json")}
+        volume.faults([{"op": "link", "errno": "EPERM"}])
+        code = run.wait(run.start())
+        told = run.told()
+        volume.clear()
+        assert run.finish() == 1
+        came = run.came()
+
+    assert code == 1
+    assert "this volume cannot do what a run needs: hard link " in told
+    assert before == {name: (run.root / name).read_bytes() for name in before}
+    assert came.different == []

@@ -18,7 +18,7 @@ from autolfads_operator.errors import RunStopped
 from autolfads_operator.pools import local
 from autolfads_operator.pools.local import MAX_BAD_STARTS, LocalPool
 from autolfads_trainer.records import Assignment
-from autolfads_trainer.store import RunFolder
+from autolfads_trainer.store import RunFolder, StoreError
 
 PATIENCE = 60.0
 
@@ -199,6 +199,14 @@ def test_a_machine_that_starts_no_more_processes_stops_the_run_and_leaves_no_log
     with pytest.raises(RunStopped, match="workers cannot be started: Resource temporarily"):
         pool.want(2)
     assert folder.contents("workers") == []
+
+
+def test_no_log_is_written_through_a_link(folder: RunFolder, tmp_path: Path) -> None:
+    (tmp_path / "other").mkdir()
+    (folder.root / "workers").symlink_to(tmp_path / "other")
+    with pytest.raises(StoreError, match="is a link"):
+        LocalPool(folder.root, most=1).want(1)
+    assert list((tmp_path / "other").iterdir()) == []
 
 
 def visible_gpus(pool: LocalPool) -> list[str]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
-from run_directory_examples import order, run, task
+from run_directory_examples import Disk, order, run, task
 
 from autolfads_trainer.disk import StoreError
 from autolfads_trainer.records import Assignment, End, Outcome, Owner, WorkerStatus
@@ -201,6 +202,47 @@ def test_results_that_were_never_made_cannot_be_published(folder):
     made = folder.root / "export" / "attempt-1" / "results"
     assert str(caught.value) == f"{made}: there are no results to publish"
     assert not folder.results.exists()
+
+
+@pytest.mark.parametrize("name", ["results", "export/attempt-1/results"])
+def test_results_are_not_published_through_a_link(folder, tmp_path, name):
+    export_results(folder, "export/attempt-2", "one")
+    (tmp_path / "other").mkdir()
+    (folder.root / name).parent.mkdir(parents=True, exist_ok=True)
+    (folder.root / name).symlink_to(tmp_path / "other")
+
+    with pytest.raises(StoreError, match="is a link"):
+        folder.publish("export/attempt-1")
+    assert tree(tmp_path / "other") == {}
+
+
+def test_the_name_of_the_results_is_durable_before_anything_follows_from_it(folder, monkeypatch):
+    export_results(folder, "export/attempt-1", "one")
+    disk = Disk(monkeypatch)
+    folder.publish("export/attempt-1")
+    assert disk.names == ["rename", "fsync folder"]
+    assert disk.calls[1][1] == folder.root.stat().st_ino
+
+
+def test_a_record_that_is_a_link_is_not_read(folder, tmp_path):
+    folder.claim(OWNER)
+    (tmp_path / "other.json").write_text(End(state="failed", reason="x").model_dump_json())
+    (folder.root / "end.json").symlink_to(tmp_path / "other.json")
+    with pytest.raises(StoreError, match=r"end\.json: is no plain file"):
+        folder.end()
+
+
+def test_an_order_or_a_task_at_another_place_is_refused(folder):
+    folder.give_order(order())
+    folder.give_task(task(ATTEMPT))
+    other = folder.root / "members" / "004"
+    shutil.copytree(folder.root / "members" / "003", other)
+    with pytest.raises(StoreError, match=r"004/gen-002/order\.json: is for member 3, generation 2"):
+        folder.order(4, 2)
+    with pytest.raises(StoreError, match=r"004/gen-002/order\.json: is for member 3, generation 2"):
+        folder.give_order(order(member=4))
+    with pytest.raises(StoreError, match=r"attempt-1/task\.json: is for 'members/003/gen-002/att"):
+        folder.task("members/004/gen-002/attempt-1")
 
 
 def test_a_file_or_a_folder_is_removed_and_may_be_gone_already(folder):

@@ -72,6 +72,33 @@ def test_a_second_link_that_fails_otherwise_than_because_the_name_exists_is_told
     assert refusal(tmp_path) == f"exclusive creation ({os.strerror(errno.EIO)})"
 
 
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EROFS, errno.EIO])
+def test_a_volume_in_use_may_be_full_or_failing_now(tmp_path, monkeypatch, number):
+    disk = Disk(monkeypatch)
+    disk.at[0] = failing(number)
+    check_volume(tmp_path, in_use=True)
+    assert listing(tmp_path) == []
+
+
+def test_a_volume_in_use_that_cannot_do_it_any_more_is_refused(tmp_path, monkeypatch):
+    disk = Disk(monkeypatch)
+    check_volume(tmp_path)
+    disk.at[len(disk.names) + disk.names.index("link")] = failing(errno.EPERM)
+    with pytest.raises(StoreError, match="cannot do what a run needs: hard link"):
+        check_volume(tmp_path, in_use=True)
+
+
+def test_a_link_that_succeeds_and_says_that_its_name_exists_is_a_link(tmp_path, monkeypatch):
+    real = os.link
+
+    def link(first, second):
+        real(first, second)
+        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST))
+
+    monkeypatch.setattr(os, "link", link)
+    check_volume(tmp_path)
+
+
 def linking(as_the_volume_does: Callable[[Path, Path], object], monkeypatch) -> None:
     monkeypatch.setattr(os, "link", as_the_volume_does)
 

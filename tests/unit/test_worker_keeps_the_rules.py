@@ -13,11 +13,13 @@ from typing import Any
 
 import pytest
 from ledger_examples import OWNER
+from run_directory_examples import Disk
 
 from autolfads_trainer import disk, worker
 from autolfads_trainer.disk import make_folder
 from autolfads_trainer.records import Assignment, Outcome, Task
 from autolfads_trainer.store import RunFolder
+from autolfads_trainer.tasks.context import Said
 from autolfads_trainer.worker import LEFT, Worker
 
 ATTEMPT = "prepare/attempt-1"
@@ -261,3 +263,26 @@ def test_the_status_tells_of_a_trouble_until_it_is_over(
         leave(folder),
     )
     assert a_worker(folder).work() == 0
+
+
+def test_what_a_worker_announces_outlasts_a_power_cut(
+    folder: RunFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = a_worker(folder)
+    one._first_words()
+    log = Disk(monkeypatch)
+    one.context.announce(Said("saved", saved="a", saved_sha256="b", saved_epoch=1))
+    assert log.names == ["write", "fsync", "replace", "fsync folder"]
+    status = folder.status("w")
+    assert status is not None
+    assert (status.saved, status.saved_epoch) == ("a", 1)
+
+
+def test_what_cannot_be_announced_is_an_error(
+    folder: RunFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = a_worker(folder)
+    one._first_words()
+    FullDisk(monkeypatch, errno.ENOSPC, "status")
+    with pytest.raises(OSError, match="No space left"):
+        one.context.announce(Said("saved", saved="a", saved_epoch=1))

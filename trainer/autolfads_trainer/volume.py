@@ -12,6 +12,7 @@ from autolfads_trainer.disk import (
     StoreError,
     forget,
     make_folder,
+    may_pass,
     sync_file,
     sync_folder,
     temporary,
@@ -19,8 +20,11 @@ from autolfads_trainer.disk import (
 )
 
 
-def check_volume(root: Path) -> None:
-    """Try in `root` what the run directory needs. Raises `StoreError` naming what is missing."""
+def check_volume(root: Path, *, in_use: bool = False) -> None:
+    """Try in `root` what the run directory needs. Raises `StoreError` naming what is missing.
+
+    One that is `in_use` by a run may be full or failing now: the run waits for that by itself.
+    """
     first = temporary(root / "trial")
     second = temporary(root / "trial")
     needs: tuple[tuple[str, Callable[[], object]], ...] = (
@@ -36,6 +40,8 @@ def check_volume(root: Path) -> None:
             try:
                 trial()
             except OSError as error:
+                if in_use and may_pass(error):
+                    return
                 raise StoreError(
                     f"{root}: this volume cannot do what a run needs: {need} ({error.strerror})"
                 ) from None
@@ -52,7 +58,8 @@ def _writes(path: Path) -> None:
 
 
 def _links(first: Path, second: Path) -> None:
-    os.link(first, second)
+    with contextlib.suppress(FileExistsError):  # a share can say so of its own link
+        os.link(first, second)
     if not second.exists() or not os.path.samefile(first, second):  # noqa: PTH121
         raise OSError(errno.ENOTSUP, "the second name is not a link to the first")
 

@@ -106,17 +106,15 @@ class Controller:
     def _ask_the_disk(self, lives: list[str], now: float) -> None:
         """Write something small when workers are quiet. Raises `OSError` where nobody can write.
 
-        Then everybody is silent, and it is not their fault.
+        Then everybody is silent, and it is not their fault: a time without turns counts for nobody.
         """
         quiet = self.vitals.quiet(lives, now, QUIET) and now >= self._next_question
         if not lives or not (quiet or self._refused):
             return
-        refused, self._refused = self._refused, True  # until it is written
+        self._refused = True  # until it is written
         self.folder.assign(lives[0], self.folder.assignment(lives[0]) or Assignment())
         self._refused = False
         self._next_question = now + QUIET
-        if refused:
-            self.vitals.begin_anew(now)
 
     def _strangers(self, lives: list[str]) -> list[str]:
         """Return the workers of open attempts that this pool does not know."""

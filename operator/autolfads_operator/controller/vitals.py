@@ -69,11 +69,6 @@ class Vitals:
         for sign in self._signs.values():
             sign.at += seconds
 
-    def begin_anew(self, at: float) -> None:
-        """Take everybody for heard of at a time: that nobody was since is the disk's fault."""
-        for sign in self._signs.values():
-            sign.at = max(sign.at, at)
-
     def forget(self, lives: Collection[str]) -> None:
         """Forget lives that are over."""
         for life in lives:
