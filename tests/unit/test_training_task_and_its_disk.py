@@ -210,7 +210,17 @@ def of_another(path: Path) -> None:
     path.write_bytes(bytes(other) + b"\0")
 
 
-@pytest.mark.parametrize("harm", [cut, flip, of_another, Path.unlink])
+def pipe(path: Path) -> None:
+    path.unlink()
+    os.mkfifo(path)
+
+
+def a_folder(path: Path) -> None:
+    path.unlink()
+    path.mkdir()
+
+
+@pytest.mark.parametrize("harm", [cut, flip, of_another, Path.unlink, pipe, a_folder])
 @pytest.mark.parametrize("resume", [True, False])
 def test_a_start_that_is_damaged_is_told_and_nothing_is_trained(
     bench: Bench, harm: Callable[[Path], None], resume: bool

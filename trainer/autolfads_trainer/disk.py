@@ -9,17 +9,19 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import io
 import os
 import secrets
 import shutil
 import stat
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TypeVar
 
 _TRANSIENT = {errno.ESTALE, errno.EIO, errno.EINTR, errno.EAGAIN}
 _TRIES = 5
+NO_PLAIN_FILE = {errno.EINVAL, errno.ELOOP, errno.EISDIR, errno.ENXIO}
 LATE = 10.0  # seconds that a name may take to be seen without a word about it
 
 # What a disk says that may work again without anybody touching the run. With it, work waits.
@@ -208,16 +210,23 @@ def _link(partial: Path, path: Path) -> bool:
     return True
 
 
-def read_bytes(path: Path, most: int) -> bytes:
-    """Return the content of a plain file, up to `most` + 1 bytes.
+@contextlib.contextmanager
+def opened_plain(path: Path) -> Iterator[io.BufferedReader]:
+    """Open a plain file to read it.
 
     Nothing else is opened: a pipe would block for ever, a link could lead anywhere.
-    Raises `OSError` for those, too.
+    Raises `OSError` for those, too, with one of `NO_PLAIN_FILE`.
     """
     handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     with open(handle, "rb") as file:  # noqa: PTH123  (a handle, not a name)
         if not stat.S_ISREG(os.fstat(handle).st_mode):
             raise OSError(errno.EINVAL, "is no plain file", str(path))
+        yield file
+
+
+def read_bytes(path: Path, most: int) -> bytes:
+    """Return the content of a plain file, up to `most` + 1 bytes."""
+    with opened_plain(path) as file:
         return file.read(most + 1)
 
 

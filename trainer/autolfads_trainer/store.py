@@ -20,6 +20,7 @@ from pydantic import ValidationError
 from pydantic_core import PydanticSerializationError
 
 from autolfads_trainer.disk import (
+    NO_PLAIN_FILE,
     NotVisibleYetError,
     StoreError,
     create_exclusively,
@@ -46,7 +47,6 @@ from autolfads_trainer.records import (
 )
 
 MAX_JSON_BYTES = 4_000_000
-_NO_PLAIN_FILE = {errno.EINVAL, errno.ELOOP, errno.EISDIR, errno.ENXIO}
 
 R = TypeVar("R", bound=Record)
 
@@ -85,7 +85,7 @@ def read(path: Path, kind: type[R]) -> R:
     try:
         content = retried(lambda: read_bytes(path, MAX_JSON_BYTES))
     except OSError as error:
-        if error.errno in _NO_PLAIN_FILE:
+        if error.errno in NO_PLAIN_FILE:
             raise StoreError(f"{path}: is no plain file") from None
         raise
     if len(content) > MAX_JSON_BYTES:

@@ -13,6 +13,7 @@ import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from autolfads_trainer.disk import opened_plain
 from autolfads_trainer.results.history import History, Row
 
 _METRICS = (
@@ -73,9 +74,10 @@ def rows_text(rows: Sequence[Row]) -> str:
 def read_rows(path: Path) -> list[Row]:
     """Read what `write_rows` wrote; what was missing or NaN is absent from its row.
 
-    Raises `ValueError`, naming file and line, where the file is not of that form.
+    Raises `ValueError`, naming file and line, where the file is not of that form, and `OSError`
+    where it is no plain file.
     """
-    with path.open(encoding="utf-8", newline="") as file:
+    with opened_plain(path) as plain, io.TextIOWrapper(plain, "utf-8", newline="") as file:
         lines = csv.reader(file)
         columns = next(lines, [])
         if "epoch" not in columns or len(set(columns)) < len(columns):

@@ -52,11 +52,11 @@ def export(context: Context, task: Task) -> Outcome:
     shutil.rmtree(folder, ignore_errors=True)  # of a life that was broken off in this very attempt
     make_folder(folder)
 
+    history, seconds, notes = read_history(context, run, task)
     outputs = _sample(context, run, model, data)
     quality = {
         split: quality_of(model.sizes, getattr(data, split), outputs[split]) for split in outputs
     }
-    history, seconds = read_history(context, run, task)
     context.say(Said("writing the results"))
     rates = folder / f"lfads_output_{run.data.session}.h5"
     with TemporaryDirectory(prefix="autolfads-") as scratch:
@@ -74,13 +74,13 @@ def export(context: Context, task: Task) -> Outcome:
     examples = _examples(recording, data, outputs["valid"])
     write_with(
         folder / "report.html",
-        lambda name: write_report(name, history, summary, examples, run.notes),
+        lambda name: write_report(name, history, summary, examples, (*run.notes, *notes)),
     )
     contents = [rates, *(folder / name for name in ("fitlog.csv", "model.ckpt"))]
     contents += [folder / "summary.json", folder / "report.html"]
     # All of it is durable before `results` gets its name.
     write_with(folder / "autolfads.zip", lambda name: write_archive(name, contents))
-    return Outcome(outcome="finished", result=summary)
+    return Outcome(outcome="finished", reason="; ".join(notes)[:2000] or None, result=summary)
 
 
 def model_configuration(run: Run, model: LFADS) -> dict[str, Any]:
@@ -113,25 +113,44 @@ def _sample(context: Context, run: Run, model: LFADS, data: Dataset) -> dict[str
     return outputs
 
 
-def read_history(context: Context, run: Run, task: Task) -> tuple[History, float]:
-    """Put together what the run's orders and metrics say, and the seconds spent in training."""
-    legs, seconds = [], 0.0
+def read_history(context: Context, run: Run, task: Task) -> tuple[History, float, list[str]]:
+    """Put together what orders and metrics say, and the seconds spent in training.
+
+    With notes where metrics are lost: the fit log then has the last epoch alone, of the outcome.
+    """
+    legs, seconds, notes = [], 0.0, []
     for generation in range(1, max(task.reached, default=0) + 1):
         for member, reached in enumerate(task.reached):
             if generation <= reached:
-                leg, spent = _read_leg(context, member, generation)
+                context.say(Said("reading the metrics"))
+                leg, spent, lost = _read_leg(context, member, generation)
                 legs.append(leg)
                 seconds += spent
+                notes += [lost] if lost else []
     assert task.best is not None  # noqa: S101  (checked by the caller)
     limits = {
         path: (float(entry["min"]), float(entry["max"]))
         for path, entry in run.search_space.items()
         if entry["enforceLimits"]
     }
-    return History(run.name, run.seed, tuple(legs), task.best, limits), seconds
+    return History(run.name, run.seed, tuple(legs), task.best, limits), seconds, notes
 
 
-def _read_leg(context: Context, member: int, generation: int) -> tuple[Leg, float]:
+def _read_metrics(context: Context, path: Path, outcome: Outcome) -> tuple[list[Row], str | None]:
+    """Return the rows of an attempt that finished, and a note if all but the last are lost."""
+    try:
+        rows = context.patience.announced(partial(read_rows, path))
+        why = f"{path}: is missing although this attempt finished"
+    except (ValueError, OSError) as error:  # a disk's trouble that can pass is waited for
+        rows, why = None, str(error) if str(path) in str(error) else f"{path}: {error}"
+    if rows is not None:
+        return rows, None
+    last = outcome.result.get("last", {})
+    row = {name: float(value) for name, value in last.items() if value is not None}
+    return [row] if row else [], f"metrics are lost but for their last epoch: {why}"
+
+
+def _read_leg(context: Context, member: int, generation: int) -> tuple[Leg, float, str | None]:
     folder = context.folder
     place = folder.leg_folder(member, generation)
     order = context.patience.announced(lambda: folder.order(member, generation))
@@ -139,17 +158,14 @@ def _read_leg(context: Context, member: int, generation: int) -> tuple[Leg, floa
         raise StoreError(f"{place}: has no order.json")
     outcome: Outcome | None = None
     rows: list[Row] = []
-    seconds = 0.0
+    seconds, lost = 0.0, None
     for task, ending in folder.attempts(place):
         seconds += (ending.seconds or 0.0) if ending is not None else 0.0
         # The first that finished counts: another one only made a damaged checkpoint again.
         if outcome is None and ending is not None and ending.outcome == "finished":
             outcome = ending
-            metrics = folder.path(f"{task.folder}/metrics.csv")
-            found = context.patience.announced(partial(read_rows, metrics))
-            if found is None:
-                raise StoreError(f"{metrics}: is missing although this attempt finished")
-            rows = found
+            path = folder.path(f"{task.folder}/metrics.csv")
+            rows, lost = _read_metrics(context, path, ending)
     leg = Leg(
         member=member,
         generation=generation,
@@ -162,7 +178,7 @@ def _read_leg(context: Context, member: int, generation: int) -> tuple[Leg, floa
         why=order.why,
         rows=tuple(rows),
     )
-    return leg, seconds
+    return leg, seconds, lost
 
 
 def summarise(

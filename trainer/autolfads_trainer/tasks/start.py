@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from autolfads_trainer.disk import in_words, is_kept
+from autolfads_trainer.disk import NO_PLAIN_FILE, in_words, is_kept, opened_plain
 from autolfads_trainer.records import Outcome, Task
 from autolfads_trainer.tasks.context import Context
 from autolfads_trainer.userinput import InputError
@@ -77,6 +77,9 @@ class _Fingerprint:
         try:
             return _sha256(self.path)
         except OSError as error:
+            if error.errno in NO_PLAIN_FILE:
+                words = f"{self.path}: the checkpoint is damaged: it is no plain file"
+                raise Damaged(self.checkpoint, words) from None
             if error.errno != errno.EIO:
                 raise
             now = self.context.patience.clock()
@@ -88,5 +91,5 @@ class _Fingerprint:
 
 
 def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
+    with opened_plain(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,76 @@
+"""Metrics that are lost cost their lines in the fit log, and not the results of the run."""
+
+from __future__ import annotations
+
+import csv
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from test_training_task_and_its_disk import Bench, bench  # noqa: F401  (a fixture)
+
+from autolfads_trainer.records import Task
+from autolfads_trainer.tasks.export import export
+from autolfads_trainer.tasks.train import train
+
+
+def epochs_in_fitlog(at: Bench) -> list[int]:
+    path = at.folder.path("export/attempt-1/results/fitlog.csv")
+    with path.open(newline="") as file:
+        return [int(row["epoch"]) for row in csv.DictReader(file)]
+
+
+def exported(at: Bench, harm: Callable[[Path], object]) -> str | None:
+    """Train, do something to the metrics, export; return what the outcome says."""
+    task = at.task()
+    trained = at.folder.settle(task.folder, train(at.context(), task))
+    metrics = at.folder.path(f"{task.folder}/metrics.csv")
+    harm(metrics)
+    last = Task(
+        kind="export",
+        folder="export/attempt-1",
+        worker="w",
+        attempt=1,
+        start_from=trained.checkpoint,
+        start_sha256=trained.sha256,
+        best=(0, 1),
+        reached=(1,),
+    )
+    at.folder.give_task(last)
+    outcome = export(at.context(), last)
+    assert outcome.outcome == "finished"
+    assert at.folder.path("export/attempt-1/results/autolfads.zip").exists()
+    assert outcome.reason is None or str(metrics) in outcome.reason
+    return outcome.reason
+
+
+def pipe(path: Path) -> None:
+    path.unlink()
+    os.mkfifo(path)
+
+
+def cut(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-30])
+
+
+def not_text(path: Path) -> None:
+    path.write_bytes(b"\xff\xfe epoch")
+
+
+def test_all_epochs_are_in_the_fit_log(bench: Bench) -> None:  # noqa: F811
+    assert exported(bench, lambda _: None) is None
+    assert epochs_in_fitlog(bench) == [0, 1]
+
+
+@pytest.mark.parametrize("harm", [Path.unlink, pipe, cut, not_text])
+def test_lost_metrics_leave_the_last_epoch_and_a_note(
+    bench: Bench,  # noqa: F811
+    harm: Callable[[Path], object],
+) -> None:
+    reason = exported(bench, harm)
+    assert reason is not None
+    assert reason.startswith("metrics are lost but for their last epoch: ")
+    assert epochs_in_fitlog(bench) == [1]
+    report = bench.folder.path("export/attempt-1/results/report.html").read_text()
+    assert "metrics are lost but for their last epoch" in report
