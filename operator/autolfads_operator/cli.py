@@ -219,8 +219,11 @@ def _run(console: Console, folder: RunFolder, owner: Owner, settings: Settings) 
         )
         console.print(what, style="yellow", highlight=False, soft_wrap=True)
 
+    def leaving() -> None:
+        console.print("stopping: members are saved (Ctrl-C again does not wait for that)")
+
     try:
-        end = run_here(folder, owner, settings, show, tell=tell)
+        end = run_here(folder, owner, settings, show, tell=tell, leaving=leaving)
     finally:
         view.close()
     assert end is not None  # noqa: S101  (it ran to its end)
@@ -230,21 +233,33 @@ def _run(console: Console, folder: RunFolder, owner: Owner, settings: Settings) 
 def _report_end(console: Console, folder: RunFolder, end: End) -> None:
     if end.state == "failed":
         raise RunStopped(f"the run failed: {end.reason}")
+    try:
+        lines = _summary_lines(folder, end)
+    except (OSError, ValueError, LookupError, TypeError) as error:
+        why = error.strerror if isinstance(error, OSError) else "it was changed"
+        raise RunStopped(
+            f"{folder.results / 'summary.json'}: cannot be read: {why}; the run has ended. To write "
+            f"the results again, remove results, end.json and export in {folder.root}, and give "
+            "the same command"
+        ) from None
+    for line in lines:
+        console.print(line, highlight=False, soft_wrap=True)
+
+
+def _summary_lines(folder: RunFolder, end: End) -> tuple[str, ...]:
     summary = json.loads(read_bytes(folder.results / "summary.json", MAX_JSON_BYTES))
     quality = ", ".join(
         f"{name} {summary[key]:.4f}"
         for key, name in (("bps", "bps"), ("co_bps", "co_bps"), ("r2", "R² to the true rates"))
         if summary[key] is not None
     )
-    lines = (
+    return (
         f"done: {end.reason}; best is member {summary['best_member']} after "
         f"{summary['epochs']} epochs, {summary['exploits']} exploits",
         f"validation trials: {quality or 'nothing to score'}",
         f"results: {folder.results / 'autolfads.zip'}",
         f"report:  {folder.results / 'report.html'}",
     )
-    for line in lines:
-        console.print(line, highlight=False, soft_wrap=True)
 
 
 @commands.command()

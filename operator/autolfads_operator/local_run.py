@@ -212,11 +212,12 @@ def run_here(
     show: Callable[[Picture, float | None], None],
     until_prepared: bool = False,
     tell: Callable[[str | None], None] = lambda _trouble: None,
+    leaving: Callable[[], None] = lambda: None,
 ) -> End | None:
     """Run to the end, or until everything is prepared. The caller holds the folder (`alone`).
 
     `tell` is told a trouble of the disk in plain words, once, and None when it is over: the run
-    waits for the disk and goes on.
+    waits for the disk and goes on. `leaving` is called when workers are about to be told to leave.
 
     Raises `InputError`, `RunStopped`, and `Interrupted` after workers have saved and left.
     A run whose input was refused before it began leaves nothing behind in the folder.
@@ -236,6 +237,7 @@ def run_here(
         try:
             while not (over := turns.step(LOOK)):
                 if signals:
+                    leaving()
                     raise Interrupted
                 if over is None:  # the disk fails or hangs, and the ledger may be in use
                     continue
@@ -247,7 +249,8 @@ def run_here(
                         break
                 picture = picture_of(controller.ledger, controller.statuses)
                 show(picture, pace.seconds_left(time.monotonic(), picture))
-                time.sleep(TURN)
+                if not controller.more:
+                    time.sleep(TURN)
             ended_well = True
         finally:
             _leave(pool, signals, patience=PATIENCE if signals else 10.0, told=not ended_well)

@@ -73,10 +73,13 @@ def comes_back(
 @contextmanager
 def _all_still_but(house: House, ghost: int) -> Iterator[None]:
     """Stop everybody else, so that whatever changes now is of the ghost."""
-    others = [process for process in house.living() if process != ghost]
-    for process in others:
-        os.kill(process, signal.SIGSTOP)
-    wait_for(lambda: all(_state(process) in "TZX" for process in others), "they do not stop")
+    others: list[int] = []
+    # Until there is nobody new: one that was not stopped yet may have started another.
+    while more := [process for process in house.living() if process not in (ghost, *others)]:
+        for process in more:
+            os.kill(process, signal.SIGSTOP)
+        wait_for(lambda: all(_state(process) in "TZX" for process in more), "they do not stop")
+        others += more
     try:
         yield
     finally:

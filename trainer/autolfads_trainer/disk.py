@@ -64,7 +64,7 @@ def may_pass(error: BaseException) -> bool:
 def in_words(error: OSError) -> str:
     """Return what a disk's error means, in plain words."""
     if isinstance(error, NotVisibleYetError):
-        return str(error)
+        return f"{error.filename}: {error.strerror}"
     return _OUTAGE.get(error.errno or 0) or error.strerror or str(error)
 
 

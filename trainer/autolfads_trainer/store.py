@@ -47,6 +47,7 @@ from autolfads_trainer.records import (
 )
 
 MAX_JSON_BYTES = 4_000_000
+_AS_WRITTEN = "it as autolfads wrote it: restore the file, or begin a run in another folder"
 
 R = TypeVar("R", bound=Record)
 
@@ -94,8 +95,8 @@ def read(path: Path, kind: type[R]) -> R:
         return kind.model_validate_json(content)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
-        where = ".".join(str(part) for part in first["loc"]) or "the file"
-        what = _other_format(content) or f"{where}: {first['msg']}"
+        where = ".".join(str(part) for part in first["loc"]) or "is cut, or no record"
+        what = _other_format(content) or f"{where}: {first['msg']}; expected {_AS_WRITTEN}"
         what = what[:300].encode("unicode_escape").decode("ascii")  # a stranger may have written it
         raise StoreError(f"{path}: {what}") from None
 
@@ -320,7 +321,10 @@ class RunFolder:
                     raise
             sync_folder(self.root)
         if not self.results.is_dir():
-            raise StoreError(f"{made}: there are no results to publish")
+            raise StoreError(
+                f"{made}: there are no results to publish; remove the folder "
+                f"{folder.split('/', 1)[0]} of the run, and they are made again"
+            )
 
     def remove(self, relative: str) -> bool:
         """Remove a file or a folder below the run directory; return whether it is gone."""

@@ -60,6 +60,15 @@ def saves(outcomes: Sequence[Outcome | None], damaged: Collection[str]) -> list[
     return sorted(left, key=progress, reverse=True)
 
 
+def other_score(outcome: Outcome, metric: str) -> float | None:
+    """Return the score by the metrics in an outcome, where it is not the one that it states."""
+    last = outcome.result.get("last")
+    value = last.get(metric) if isinstance(last, dict) else None
+    if outcome.score is None or type(value) is not float or value == outcome.score:
+        return None
+    return value
+
+
 def last_reason(outcomes: Sequence[Outcome | None]) -> str | None:
     """Return why the newest attempt that failed or was abandoned did so."""
     for outcome in reversed(outcomes):

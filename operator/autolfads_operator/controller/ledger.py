@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from autolfads_operator.controller.attempts import used_up
+from autolfads_operator.controller.attempts import other_score, used_up
 from autolfads_operator.controller.scoreboard import Scoreboard
 from autolfads_trainer.disk import StoreError
 from autolfads_trainer.records import End, Order, Outcome, Owner, Place, Run, Task
@@ -156,6 +156,12 @@ class Ledger:
             raise StoreError(
                 f"{task.folder}/outcome.json: names the checkpoint '{checkpoint}'; expected one of "
                 "its own attempt"
+            )
+        other = other_score(outcome, self.run.pbt.metric) if self.run else None
+        if other is not None:
+            raise StoreError(
+                f"{task.folder}/outcome.json: was changed: its score is {outcome.score}; expected "
+                f"{other}, as in its metrics"
             )
         if outcome.damaged is not None:
             self.damaged.add(outcome.damaged)

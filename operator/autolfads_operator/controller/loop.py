@@ -22,6 +22,8 @@ from autolfads_trainer.userinput import InputError
 DEAF = 10.0  # seconds without a turn, after which silence says nothing about workers
 QUIET = 20.0  # seconds without a sign, after which the disk is asked whether it can be written to
 LOOK_AGAIN = 1.0  # seconds between looks at what another controller's workers do
+AT_ONCE = 4  # records that are written side by side
+ENOUGH = 0.02  # seconds of writing, after which the rest is for the next turn
 
 
 @dataclass
@@ -39,6 +41,7 @@ class Controller:
     vitals: Vitals = field(default_factory=Vitals)
     ledger: Ledger = field(init=False)
     statuses: dict[str, WorkerStatus] = field(init=False, default_factory=dict)
+    more: bool = field(init=False, default=False)  # whether the last turn left something to do
     _tidier: Tidier = field(init=False)
     _seen: set[str] = field(init=False, default_factory=set)
     _dropped: set[str] = field(init=False, default_factory=set)
@@ -73,9 +76,14 @@ class Controller:
             raise InputError(self.ledger.refused)
         self._remind()
         # Acting can make the next actions possible (orders before tasks), without a look outside.
-        while actions := plan(self.ledger, self._idle()):
-            act(self.folder, self.ledger, actions)
-        self._tidier.tidy(self.ledger)
+        # The rest waits for the next turn once this one has taken its time: it is all one plan.
+        until = time.perf_counter() + ENOUGH
+        self.more = False
+        while not self.more and (actions := plan(self.ledger, self._idle())):
+            act(self.folder, self.ledger, actions[:AT_ONCE])
+            self.more = time.perf_counter() > until
+        if not self.more:
+            self.more = not self._tidier.tidy(self.ledger, until)
         self._tidy_lives()
         self._last_turn = now  # when all were last heard: a turn can hang in its midst
         if self.ledger.end is not None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from autolfads_operator.controller.ledger import Attempt, Ledger
 from autolfads_operator.controller.retention import forgettable
+from autolfads_trainer.disk import NotVisibleYetError
 from autolfads_trainer.records import Order, Outcome, Owner, Task
 from autolfads_trainer.store import RunFolder
 
@@ -19,12 +21,29 @@ def read_ledger(folder: RunFolder, owner: Owner) -> Ledger:
     """Read all that was decided, once, at a controller's start."""
     ledger = Ledger(owner)
     catch_up(folder, ledger)
+    _refuse_gaps(folder, ledger)
     # What is long over was tidied up when it was new; around the newest there may be leftovers.
     for leg in forgettable(ledger, back=4):
         del ledger.legs[leg.place]
     ledger.refused = None  # by a worker of an earlier time: it is mended, or will be said again
     ledger.forgiven = {"prepare": len(ledger.prepare), "export": len(ledger.export)}
     return ledger
+
+
+def _refuse_gaps(folder: RunFolder, ledger: Ledger) -> None:
+    """Raise `NotVisibleYetError` where an order is missing and a later one is there.
+
+    Another would be given in its place, or all would wait for it. On a volume that shows names
+    late it may still come; if it was removed, the user has to put it back.
+    """
+    for member, newest in ledger.newest.items():
+        names = folder.contents(f"members/{member:03d}")
+        numbers = (name.removeprefix("gen-") for name in names if name.startswith("gen-"))
+        for later in sorted(int(number) for number in numbers if number.isdecimal()):
+            if later > newest + 1 and folder.order(member, later) is not None:
+                path = folder.path(f"{folder.leg_folder(member, newest + 1)}/order.json")
+                what = f"is missing, although there is one of generation {later}; expected both"
+                raise NotVisibleYetError(errno.ENOENT, what, str(path))
 
 
 def catch_up(folder: RunFolder, ledger: Ledger) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import time
 from dataclasses import dataclass, field
 
 from autolfads_operator.controller.ledger import Attempt, Ledger
@@ -21,13 +23,19 @@ class Tidier:
     _changes: int = -1
     _gone: list[str] = field(default_factory=list)
 
-    def tidy(self, ledger: Ledger) -> None:
-        """Remove checkpoints, temporary files and half-made results that are of no use."""
+    def tidy(self, ledger: Ledger, until: float = math.inf) -> bool:
+        """Remove checkpoints, temporary files and half-made results that are of no use.
+
+        Returns whether all is done. If it is not by `until` (on `time.perf_counter`), the next call
+        goes on.
+        """
         if ledger.changes == self._changes:
-            return
+            return True
         changes = ledger.changes
         keep = needed(ledger)
         for leg in list(ledger.legs.values()):
+            if time.perf_counter() > until:
+                return False
             first = leg.finished
             for attempt in leg.attempts:
                 if not attempt.open:
@@ -36,6 +44,8 @@ class Tidier:
             if attempt.outcome is not None and not attempt.has_finished:
                 self._sweep(attempt, keep, metrics=False)
         for leg in forgettable(ledger):
+            if time.perf_counter() > until:
+                return False
             self._sweep_temporary(RunFolder.leg_folder(*leg.place))
             for attempt in leg.attempts:
                 if not attempt.has_finished:
@@ -43,6 +53,7 @@ class Tidier:
                 self._sweep(attempt, keep, metrics=attempt is leg.finished)
             del ledger.legs[leg.place]
         self._changes = changes
+        return True
 
     def _sweep(self, attempt: Attempt, keep: set[str], *, metrics: bool) -> None:
         place = attempt.task.folder

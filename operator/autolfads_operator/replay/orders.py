@@ -63,7 +63,13 @@ def _past_the_end(ledger: Ledger, run: Run, generation: int) -> str | None:
     last, board = last_of(run), ledger.board
     if generation > last:
         return f"generation {last} is the last"
-    if run.pbt.mode == "asynchronous":  # who was ahead when the rule held may be further
+    if run.pbt.mode == "asynchronous":
+        # Who was ahead when the rule held may be further; the last to come as far as that is not,
+        # but for one step, which another controller may have been about to give.
+        held = board.stopped_at
+        everybody = min(ledger.newest.values(), default=0)
+        if held is not None and generation == held + 2 <= everybody:
+            return f"not everybody, since the run had stopped improving at the end of {held}"
         return None
     if board.stopped_at is not None and generation > board.stopped_at:
         return f"the run had stopped improving at the end of generation {board.stopped_at}"
