@@ -237,8 +237,9 @@ def _report_end(console: Console, folder: RunFolder, end: End) -> None:
         lines = _summary_lines(folder, end)
     except (OSError, ValueError, LookupError, TypeError) as error:
         why = error.strerror if isinstance(error, OSError) else "it was changed"
+        path = folder.results / "summary.json"
         raise RunStopped(
-            f"{folder.results / 'summary.json'}: cannot be read: {why}; the run has ended. To write "
+            f"{path}: cannot be read: {why}; the run has ended. To write "
             f"the results again, remove results, end.json and export in {folder.root}, and give "
             "the same command"
         ) from None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -134,6 +135,34 @@ def test_a_finished_run_is_not_done_again(finished: RunOnDisk) -> None:
     before = finished.fitlog()
     assert "done" in finished.finish()
     assert finished.fitlog() == before
+
+
+def rates_of(run: RunOnDisk) -> np.ndarray:
+    with h5py.File(run.root / "results/lfads_output_sess0.h5") as file:
+        return file["valid_output_params"][:]
+
+
+def test_results_that_were_removed_are_told_and_made_again_as_the_words_say(
+    finished: RunOnDisk,
+) -> None:
+    root = finished.root
+    before = rates_of(finished)
+    shutil.copytree(root, root.with_name("kept"))
+    try:
+        (root / "results" / "summary.json").write_text("{")
+        assert "summary.json: cannot be read: it was changed" in finished.finish(expect=1)
+        shutil.rmtree(root / "results")
+        said = finished.finish(expect=1)
+        assert "summary.json: cannot be read: No such file" in said
+        assert "remove results, end.json and export in" in said
+        (root / "end.json").unlink()
+        assert "remove the folder export of the run" in finished.finish(expect=1)
+        shutil.rmtree(root / "export")
+        finished.finish()
+        assert np.array_equal(rates_of(finished), before)
+    finally:
+        shutil.rmtree(root)
+        root.with_name("kept").rename(root)
 
 
 def test_what_the_configuration_says_holds_where_the_manifest_is_silent(

@@ -102,6 +102,7 @@ def test_ctrl_c_saves_and_the_same_command_goes_on(
     process.send_signal(signal.SIGINT)
     printed, _ = process.communicate(timeout=60)
     assert process.returncode == 130, printed
+    assert "stopping: members are saved" in printed
     assert "goes on" in printed
     assert not workers_in(stopped.root)
     assert "saved" in {outcome["outcome"] for outcome in stopped.outcomes()}

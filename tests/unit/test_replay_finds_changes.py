@@ -121,6 +121,17 @@ def test_a_score_that_decided(root: Path) -> None:
     assert told(root) == []
 
 
+def test_a_score_that_is_not_the_one_of_its_metrics(root: Path) -> None:
+    """In the last generation no order tells of it; the record does."""
+    file = "members/002/gen-005/attempt-1/outcome.json"
+    score = json.loads((root / file).read_text())["score"]
+    metric = json.loads((root / "run.json").read_text())["pbt"]["metric"]
+    change(root, file, result={"last": {metric: score}})
+    assert told(root) == []
+    change(root, file, result={"last": {metric: score + 0.5}})
+    assert told(root) == [f"{file}: score is {score}; expected {score + 0.5}, as in its metrics"]
+
+
 @pytest.mark.parametrize(
     "fields",
     [

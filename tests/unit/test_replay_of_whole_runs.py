@@ -146,6 +146,29 @@ def test_only_an_asynchronous_order_can_come_after_the_end(tmp_path: Path, mode:
     assert bool(told(tmp_path)) == (mode == "synchronous")
 
 
+def test_an_asynchronous_run_in_which_everybody_went_on_after_the_end_is_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mini = Mini(generations=30, patience=2, min_improvement_ratio=1, mode="asynchronous")
+    with monkeypatch.context() as patch:  # a controller that forgets to stop
+        patch.setattr("autolfads_operator.controller.scoreboard.has_stopped_improving", never)
+        pool = PlayedPool(tmp_path, mini, 2, lambda member, *_: 0.5 + member)
+        controller = controller_for(tmp_path, pool)
+        while controller.ledger.generation < 12:
+            controller.turn()
+            pool.step()
+    stopped = ledger_of(records_of(tmp_path)).board.stopped_at
+    assert stopped is not None
+    file = order_file((0, stopped + 2))
+    assert f"{file}: was given; expected none: not everybody, since the run had " in str(
+        told(tmp_path)
+    )
+
+
+def never(*_: object, **__: object) -> bool:
+    return False
+
+
 def test_a_folder_that_was_only_claimed_has_nothing_wrong() -> None:
     report = replay(Records(Owner(name="new", spec={}, spec_hash="")))
     assert (report.orders, report.generations, report.findings) == (0, 0, ())

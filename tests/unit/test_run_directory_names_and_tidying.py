@@ -200,7 +200,10 @@ def test_results_that_were_never_made_cannot_be_published(folder):
         folder.publish("export/attempt-1")
 
     made = folder.root / "export" / "attempt-1" / "results"
-    assert str(caught.value) == f"{made}: there are no results to publish"
+    assert str(caught.value) == (
+        f"{made}: there are no results to publish; remove the folder export of the run, and they "
+        "are made again"
+    )
     assert not folder.results.exists()
 
 

@@ -42,17 +42,20 @@ def error_of(path: Path, content: bytes | str, kind: type[Record] = Order) -> st
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("", "the file: Invalid JSON: EOF"),
-        ('{"member": 3,', "the file: Invalid JSON: EOF"),
-        ("member: 3", "the file: Invalid JSON: expected value"),
-        (text() + text(), "the file: Invalid JSON: trailing characters"),
-        ("[]", "the file: Input should be an object"),
-        ("7", "the file: Input should be an object"),
-        ("null", "the file: Input should be an object"),
-        (b'{"why": "\xff\xfe"}', "the file: Invalid JSON: invalid unicode"),
-        ("[" * 100_000, "the file: Invalid JSON: recursion limit"),
-        ('{"x":' * 50_000, "the file: Invalid JSON: recursion limit"),
-        (text(format=3)[:-1] + ', "x": ' + "[" * 50_000, "the file: Invalid JSON: recursion"),
+        ("", "is cut, or no record: Invalid JSON: EOF"),
+        ('{"member": 3,', "is cut, or no record: Invalid JSON: EOF"),
+        ("member: 3", "is cut, or no record: Invalid JSON: expected value"),
+        (text() + text(), "is cut, or no record: Invalid JSON: trailing characters"),
+        ("[]", "is cut, or no record: Input should be an object"),
+        ("7", "is cut, or no record: Input should be an object"),
+        ("null", "is cut, or no record: Input should be an object"),
+        (b'{"why": "\xff\xfe"}', "is cut, or no record: Invalid JSON: invalid unicode"),
+        ("[" * 100_000, "is cut, or no record: Invalid JSON: recursion limit"),
+        ('{"x":' * 50_000, "is cut, or no record: Invalid JSON: recursion limit"),
+        (
+            text(format=3)[:-1] + ', "x": ' + "[" * 50_000,
+            "is cut, or no record: Invalid JSON: recursion",
+        ),
         (without("member"), "member: Field required"),
         (without("startEpoch"), "startEpoch: Field required"),
         (text(member="three"), "member: Input should be a valid integer"),
@@ -72,7 +75,10 @@ def error_of(path: Path, content: bytes | str, kind: type[Record] = Order) -> st
         (text(format="1"), "format: Input should be 1 or 2"),
         (text(format=None), "format: Input should be 1 or 2"),
         (text(format=2.5), "format: Input should be 1 or 2"),
-        (text().replace('"format": 2', '"format": ' + "9" * 5000), "the file: Invalid JSON"),
+        (
+            text().replace('"format": 2', '"format": ' + "9" * 5000),
+            "is cut, or no record: Invalid JSON",
+        ),
     ],
 )
 def test_what_is_wrong_with_a_record_is_told_with_its_file_and_key(content, message, tmp_path):
@@ -115,7 +121,10 @@ def test_a_key_deep_in_a_record_is_named_in_full(tmp_path):
 def test_an_outcome_is_one_of_four_words(word, tmp_path):
     message = error_of(tmp_path / "outcome.json", json.dumps({"outcome": word}), Outcome)
 
-    assert message == ("outcome: Input should be 'finished', 'failed', 'saved' or 'abandoned'")
+    assert message == (
+        "outcome: Input should be 'finished', 'failed', 'saved' or 'abandoned'; expected it as "
+        "autolfads wrote it: restore the file, or begin a run in another folder"
+    )
 
 
 def test_a_record_may_have_exactly_so_many_bytes(tmp_path):

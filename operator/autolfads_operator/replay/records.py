@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from typing import Any
 
 from autolfads_operator.controller.ledger import Attempt, Ledger
 from autolfads_operator.controller.reading import SIDE_BY_SIDE
@@ -46,8 +47,10 @@ def read_records(folder: RunFolder, owner: Owner) -> Records:
         for place, order in zip(places, threads.map(lambda p: _order(folder, p), places)):  # noqa: B905
             if order is not None:
                 records.orders[place] = order
+        metric = records.run.pbt.metric if records.run is not None else ""
         folders = [folder.leg_folder(*place) for place in places]
-        for place, found in zip(places, threads.map(lambda p: _attempts(folder, p), folders)):  # noqa: B905
+        attempts = threads.map(lambda p: _attempts(folder, p, metric), folders)
+        for place, found in zip(places, attempts):  # noqa: B905
             if found:
                 records.attempts[place] = found
     return records
@@ -70,7 +73,13 @@ def _numbers(names: list[str], before: str) -> list[int]:
     return [number for number in numbers if f"{before}{number:03d}" in names]
 
 
-def _attempts(folder: RunFolder, parent: str) -> Numbered:
+def _decisive(outcome: Outcome, metric: str) -> dict[str, Any]:
+    """Return of an outcome's metrics the one that decides: they add up in a long run."""
+    last = outcome.result.get("last")
+    return {"last": {metric: last[metric]}} if isinstance(last, dict) and metric in last else {}
+
+
+def _attempts(folder: RunFolder, parent: str, metric: str = "") -> Numbered:
     found: Numbered = {}
     names = (re.fullmatch(r"attempt-([1-9]\d{0,8})", n, re.ASCII) for n in folder.contents(parent))
     for number in sorted(int(match[1]) for match in names if match):
@@ -78,7 +87,7 @@ def _attempts(folder: RunFolder, parent: str) -> Numbered:
         task = read_if_there(folder.path(place) / "task.json", Task)
         outcome = folder.outcome(place)
         if outcome is not None and parent.startswith("members/"):
-            outcome = outcome.model_copy(update={"result": {}})  # metrics decide nothing
+            outcome = outcome.model_copy(update={"result": _decisive(outcome, metric)})
         if task is not None or outcome is not None:
             found[number] = (task, outcome)
     return found

@@ -1,0 +1,77 @@
+"""What was decided is read again by each controller: what was changed since is told, not used."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from ledger_examples import Mini, claimed, history, without_syncing
+from played_pool import PlayedPool, controller_for, played
+from replay_examples import change
+
+from autolfads_operator.controller.reading import read_ledger
+from autolfads_trainer.disk import NotVisibleYetError, StoreError, in_words
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _quick() -> Iterator[None]:
+    with without_syncing():
+        yield
+
+
+def stopped(root: Path, mini: Mini, generation: int) -> None:
+    """Play a run until it is in a generation."""
+    pool = PlayedPool(root, mini, 2)
+    controller = controller_for(root, pool)
+    while controller.ledger.generation < generation:
+        controller.turn()
+        pool.step()
+
+
+@pytest.mark.parametrize("mode", ["synchronous", "asynchronous"])
+def test_an_order_that_was_removed_is_named_and_none_is_given_in_its_place(
+    tmp_path: Path, mode: str
+) -> None:
+    mini = Mini(population=3, generations=6, mode=mode)
+    played(tmp_path / "calm", mini)
+    root = tmp_path / "run"
+    stopped(root, mini, 5)
+    missing = root / "members/001/gen-002/order.json"
+    kept = missing.rename(tmp_path / "kept")
+    with pytest.raises(NotVisibleYetError) as caught:
+        controller_for(root, PlayedPool(root, mini, 2))
+    assert in_words(caught.value).startswith(f"{missing}: is missing, although there is one of gen")
+    assert not missing.exists()
+    kept.rename(missing)
+    played(root, mini)
+    if mode == "synchronous":
+        assert history(root) == history(tmp_path / "calm")
+
+
+def test_orders_of_one_generation_that_are_not_all_given_yet_are_no_gap(tmp_path: Path) -> None:
+    mini = Mini(population=3, generations=4)
+    stopped(tmp_path, mini, 3)
+    shutil.rmtree(tmp_path / "members/002/gen-003")
+    assert controller_for(tmp_path, PlayedPool(tmp_path, mini, 2)).ledger.newest[2] == 2
+
+
+def test_a_score_that_is_not_the_one_of_its_metrics_is_refused(tmp_path: Path) -> None:
+    mini = Mini(population=2, generations=3)
+    stopped(tmp_path, mini, 3)
+    file = "members/001/gen-001/attempt-1/outcome.json"
+    score = json.loads((tmp_path / file).read_text())["score"]
+    metric = json.loads((tmp_path / "run.json").read_text())["pbt"]["metric"]
+    folder = claimed(tmp_path)
+    owner = folder.owner()
+    assert owner is not None
+    change(tmp_path, file, result={"last": {metric: score}})
+    assert read_ledger(folder, owner).run is not None
+    change(tmp_path, file, score=0.001)
+    with pytest.raises(StoreError) as caught:
+        read_ledger(folder, owner)
+    assert str(caught.value) == (
+        f"{file}: was changed: its score is 0.001; expected {score}, as in its metrics"
+    )
