@@ -497,4 +497,32 @@ SAFEGUARDS = (
         "                if in_use:\n",
         (VOLUME,),
     ),
+    Safeguard(
+        "what workers leave that come back is removed",
+        f"{OPERATOR}/controller/tidy.py",
+        " or place in self._again:",
+        ":",
+        ("test_controller_retention_of_broken_attempts.py",),
+    ),
+    Safeguard(
+        "no order is given in the place of one that was removed",
+        f"{OPERATOR}/controller/reading.py",
+        "    _refuse_gaps(folder, ledger)\n",
+        "",
+        ("test_controller_refuses_changed_records.py",),
+    ),
+    Safeguard(
+        "a score is the one of its metrics",
+        f"{OPERATOR}/controller/ledger.py",
+        "        if other is not None:\n",
+        "        if False:\n",
+        ("test_controller_refuses_changed_records.py",),
+    ),
+    Safeguard(
+        "a worker's trouble is told",
+        f"{OPERATOR}/controller/steady.py",
+        "self._tell(None if answer else self.heard())",
+        "self._tell(None)",
+        (STEADY,),
+    ),
 )

@@ -45,3 +45,28 @@ def test_disk_use_is_bounded_whatever_attempts_leave(
         pool.step()
     assert len(checkpoints(rough)) <= 2 * mini.population + 2
     assert history(rough) == history(calm)
+
+
+def test_what_workers_leave_that_come_back_is_removed(tmp_path: Path) -> None:
+    """They were given up while they hung in the very call that names a checkpoint."""
+
+    def plays(_member: int, _generation: int, attempt: int) -> Play:
+        return Dies(1) if attempt == 1 else 0.5
+
+    mini = Mini(population=2, generations=4)
+    pool = PlayedPool(tmp_path, mini, 2, plays)
+    controller = controller_for(tmp_path, pool)
+    named: list[Path] = []
+    left: list[int] = []
+    while not controller.turn():
+        pool.step()
+        for attempt in tmp_path.glob("members/*/gen-*/attempt-1"):
+            late = attempt / "checkpoint-2.ckpt"
+            finished = (attempt.parent / "attempt-2/outcome.json").exists()
+            if finished and late not in named:  # long after it was tidied up
+                late.write_text("late")
+                named.append(late)
+        left.append(sum(path.exists() for path in named))
+    assert len(named) == 8
+    assert max(left) <= 2 * mini.population
+    assert not any(path.exists() for path in named)

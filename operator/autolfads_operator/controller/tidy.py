@@ -21,6 +21,8 @@ class Tidier:
 
     folder: RunFolder
     _changes: int = -1
+    _stage: tuple[int, bool] = (0, False)
+    _again: set[str] = field(default_factory=set)  # attempts to be looked at once more
     _gone: list[str] = field(default_factory=list)
 
     def tidy(self, ledger: Ledger, until: float = math.inf) -> bool:
@@ -29,6 +31,17 @@ class Tidier:
         Returns whether all is done. If it is not by `until` (on `time.perf_counter`), the next call
         goes on.
         """
+        stage = (ledger.generation, ledger.end is not None)
+        if stage != self._stage:
+            # A worker that hung while it named a checkpoint may have come back since it was given
+            # up: in a cluster, none can be killed for sure.
+            self._stage, self._changes = stage, -1
+            self._again = {
+                attempt.task.folder
+                for leg in ledger.legs.values()
+                for attempt in leg.attempts
+                if attempt.outcome is not None and attempt.outcome.outcome == "abandoned"
+            }
         if ledger.changes == self._changes:
             return True
         changes = ledger.changes
@@ -57,7 +70,8 @@ class Tidier:
 
     def _sweep(self, attempt: Attempt, keep: set[str], *, metrics: bool) -> None:
         place = attempt.task.folder
-        if attempt.files is None:
+        if attempt.files is None or place in self._again:
+            self._again.discard(place)
             attempt.files = {
                 name
                 for name in self.folder.contents(place)
