@@ -207,9 +207,8 @@ SAFEGUARDS = (
     Safeguard(
         "a worker looks whether its task is still its own before it saves",
         f"{TRAINER}/tasks/train.py",
-        '        """Write metrics and checkpoint into the attempt\'s folder."""\n'
-        "        self._check_still_ours()\n",
-        '        """Write metrics and checkpoint into the attempt\'s folder."""\n',
+        "        self._check_still_ours()\n        if not self.announced:\n",
+        "        if not self.announced:\n",
         (TRAINING,),
     ),
     Safeguard(
@@ -465,8 +464,8 @@ SAFEGUARDS = (
     Safeguard(
         "no save is written before the one before is told of",
         f"{TRAINER}/tasks/train.py",
-        "        if not self.announced:\n",
-        "        if False:\n",
+        "        if not self.announced:\n            self._announce()\n",
+        "        if False:\n            self._announce()\n",
         (TRAINING,),
     ),
     Safeguard(
