@@ -206,6 +206,16 @@ def test_any_field_of_the_end(root: Path, fields: dict[str, Any]) -> None:
     assert line.startswith(f"end.json: {name} is {json.dumps(fields[name])}; expected ")
 
 
+@pytest.mark.parametrize("key", ["seed", "population"])
+def test_what_was_asked_for(root: Path, key: str) -> None:
+    value = json.loads((root / "run.json").read_text())[key]
+    spec = json.loads((root / "owner.json").read_text())["spec"]
+    change(root, "owner.json", spec={**spec, key: value})
+    assert told(root) == []
+    change(root, "owner.json", spec={**spec, key: 99})
+    assert told(root) == [f"owner.json: spec.{key} is 99; expected {value}, as prepared"]
+
+
 def test_a_run_without_its_run_json(root: Path) -> None:
     (root / "run.json").unlink()
     assert told(root) == ["run.json: is missing; expected one, since orders or an end were given"]

@@ -50,6 +50,10 @@ def check_frozen(records: Records) -> Iterator[Finding]:
         )
         return
     yield from differences("run.json", records.run, expected)
+    for key, frozen_as in (("seed", records.run.seed), ("population", records.run.population)):
+        asked = records.owner.spec.get(key)
+        if asked is not None and asked != frozen_as:
+            yield Finding("owner.json", f"spec.{key}", said(asked), f"{frozen_as}, as prepared")
 
 
 def is_another_run(records: Records) -> bool:
