@@ -1,7 +1,8 @@
 """Every point at which a process that works on a run can die: the calls that change the disk.
 
 All that a run writes goes through a dozen calls of `os`. Each of them on a path of the run is told
-before and after it is done, and a write also when half of it is done.
+before and after it is done, and a write also when half of it is done. What a library writes for us
+(HDF5, zip) is told when half of it is there, before it is synced.
 """
 
 from __future__ import annotations
@@ -12,12 +13,15 @@ from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
+from autolfads_trainer import disk
+
 _TEMPORARY = re.compile(r"^\.(.+)\.\d+-[0-9a-f]+\.tmp$")
 _REAL = {
     name: getattr(os, name)
     for name in ("mkdir", "open", "write", "fsync", "link", "rename", "replace", "unlink", "rmdir")
 }
 _REAL_WRITE_BYTES = Path.write_bytes
+_REAL_SYNC_FILE = disk.sync_file
 _TO_ANOTHER_NAME = ("link", "rename", "replace")
 
 
@@ -41,6 +45,7 @@ def patches(root: Path, reached: Reached) -> list[tuple[object, str, Callable[..
     ]
     found.append((os, "write", _told_write(root, reached)))
     found.append((Path, "write_bytes", _told_write_bytes(root, reached)))
+    found.append((disk, "sync_file", _told_sync_file(root, reached)))
     return found
 
 
@@ -94,6 +99,19 @@ def _told_write_bytes(root: Path, reached: Reached) -> Callable[..., int]:
         written = _REAL_WRITE_BYTES(path, content)
         reached("write", kind, "after")
         return written
+
+    return told
+
+
+def _told_sync_file(root: Path, reached: Reached) -> Callable[[Path], None]:
+    def told(path: Path) -> None:
+        kind = kind_of(root, str(path))
+        if kind is not None:
+            content = path.read_bytes()
+            os.truncate(path, len(content) // 2)
+            reached("write", kind, "half")
+            _REAL_WRITE_BYTES(path, content)
+        _REAL_SYNC_FILE(path)
 
     return told
 

@@ -57,25 +57,33 @@ def export(context: Context, task: Task) -> Outcome:
     quality = {
         split: quality_of(model.sizes, getattr(data, split), outputs[split]) for split in outputs
     }
-    context.say(Said("writing the results"))
+
+    def writing(what: str) -> None:  # a sign of life, too: each of these can take its time
+        context.say(Said(f"writing the results: {what}"))
+
+    writing("rates")
     rates = folder / f"lfads_output_{run.data.session}.h5"
     with TemporaryDirectory(prefix="autolfads-") as scratch:
         # HDF5 writes here and there in a file: shared volumes are spared that.
         local = Path(scratch) / rates.name
         write_output_file(recording.path, local, outputs)
         write_with(rates, lambda name: shutil.copyfile(local, name))
+    writing("fit log")
     write_with(folder / "fitlog.csv", lambda name: write_fitlog(name, history))
+    writing("model")
     save_file(
         folder / "model.ckpt",
         {"configuration": model_configuration(run, model), "state_dict": model.cpu().state_dict()},
     )
     summary = summarise(run, history, quality, seconds)
     write_bytes(folder / "summary.json", json.dumps(summary, indent=1).encode() + b"\n")
+    writing("report")
     examples = _examples(recording, data, outputs["valid"])
     write_with(
         folder / "report.html",
         lambda name: write_report(name, history, summary, examples, (*run.notes, *notes)),
     )
+    writing("zip")
     contents = [rates, *(folder / name for name in ("fitlog.csv", "model.ckpt"))]
     contents += [folder / "summary.json", folder / "report.html"]
     # All of it is durable before `results` gets its name.
