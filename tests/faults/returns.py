@@ -74,8 +74,13 @@ def comes_back(
 def _all_still_but(house: House, ghost: int) -> Iterator[None]:
     """Stop everybody else, so that whatever changes now is of the ghost."""
     others: list[int] = []
-    # Until there is nobody new: one that was not stopped yet may have started another.
-    while more := [process for process in house.living() if process not in (ghost, *others)]:
+
+    def others_yet() -> list[int]:
+        # One that was not stopped yet may have started another, which has not been noted yet.
+        born = [child for process in others for child in _children(process)]
+        return [one for one in {*house.living(), *born} if one not in (ghost, *others)]
+
+    while more := others_yet():
         for process in more:
             os.kill(process, signal.SIGSTOP)
         wait_for(lambda: all(_state(process) in "TZX" for process in more), "they do not stop")
@@ -86,6 +91,14 @@ def _all_still_but(house: House, ghost: int) -> Iterator[None]:
         for process in others:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(process, signal.SIGCONT)
+
+
+def _children(process: int) -> list[int]:
+    found: list[int] = []
+    for task in Path(f"/proc/{process}/task").glob("*/children"):
+        with contextlib.suppress(OSError):
+            found += [int(child) for child in task.read_text().split()]
+    return [child for child in found if _state(child) not in "ZX"]
 
 
 def _is_done_with(house: House, life: str, task: Task) -> bool:
