@@ -138,7 +138,7 @@ class House:
             "workers": 2,
             "save_every": 300.0,
             "clock": (1.0, 0.0),
-            "vitals": {"stranger_silent_after": 2.0},  # drawing a report takes one
+            "vitals": {"stranger_silent_after": 0.5},
             **options,
             "constants": QUICK | options.get("constants", {}),
         }
