@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from autolfads_operator.controller.act import act
 from autolfads_operator.controller.ledger import Ledger
-from autolfads_operator.controller.observe import abandon, note_outcomes, read_statuses
+from autolfads_operator.controller.observe import abandon, note_outcomes, read_statuses, trouble_in
 from autolfads_operator.controller.plan import plan
 from autolfads_operator.controller.reading import catch_up, read_ledger
 from autolfads_operator.controller.tidy import Tidier
@@ -82,7 +82,9 @@ class Controller:
         while not self.more and (actions := plan(self.ledger, self._idle())):
             act(self.folder, self.ledger, actions[:AT_ONCE])
             self.more = time.perf_counter() > until
-        if not self.more:
+        if self.ledger.end is not None:  # there is no next turn to leave anything to
+            self._tidier.tidy(self.ledger)
+        elif not self.more:
             self.more = not self._tidier.tidy(self.ledger, until)
         self._tidy_lives()
         self._last_turn = now  # when all were last heard: a turn can hang in its midst
@@ -94,8 +96,7 @@ class Controller:
 
     def trouble(self) -> str | None:
         """Return what workers tell of their disk in plain words; None: nothing is wrong with it."""
-        told = (self.statuses[life].trouble for life in sorted(self.statuses))
-        return next((trouble for trouble in told if trouble), None)
+        return trouble_in(self.statuses)
 
     def _observe(self, lives: list[str], now: float) -> list[str]:
         """Read what workers say; return the lives that are not silent."""

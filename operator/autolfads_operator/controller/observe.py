@@ -15,6 +15,12 @@ def read_statuses(folder: RunFolder, lives: Iterable[str]) -> dict[str, WorkerSt
     return {life: status for life, status in found if status is not None}
 
 
+def trouble_in(statuses: Mapping[str, WorkerStatus]) -> str | None:
+    """Return the trouble with a disk that a worker tells of, the same one each time; None: none."""
+    told = (statuses[life].trouble for life in sorted(statuses))
+    return next((trouble for trouble in told if trouble), None)
+
+
 def note_outcomes(
     folder: RunFolder, ledger: Ledger, statuses: Mapping[str, WorkerStatus], also: Iterable[str]
 ) -> None:

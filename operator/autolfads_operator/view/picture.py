@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from autolfads_operator.controller.attempts import progress, used_up
 from autolfads_operator.controller.ledger import Ledger, Leg
+from autolfads_operator.controller.observe import trouble_in
 from autolfads_operator.controller.orders import last_of
 from autolfads_operator.pbt import generation_epochs
 from autolfads_trainer.records import Run, WorkerStatus
@@ -103,7 +104,7 @@ def picture_of(ledger: Ledger, statuses: Mapping[str, WorkerStatus]) -> Picture:
         workers=len(statuses),
         reason=ledger.end.reason if ledger.end else None,
         notes=run.notes if run else (),
-        trouble=next((s.trouble for s in statuses.values() if s.trouble), None),
+        trouble=trouble_in(statuses),
     )
 
 
