@@ -128,3 +128,26 @@ def test_a_trouble_that_turn_and_workers_meet_is_said_once() -> None:
     full = "the disk is full"
     turns = Turns(error(errno.ENOSPC), False, error(errno.ENOSPC), True)
     assert stepped(turns, over, lambda: full) == [full, None]
+
+
+def test_a_worker_that_looks_again_late_is_not_news() -> None:
+    full = "the disk is full"
+    heard = iter([full, None, full, None, full, None])  # one of them has slept when it was over
+    turns = Turns(*[False] * 6, True)
+    assert stepped(turns, over, lambda: next(heard)) == [full, None]
+
+
+def test_two_troubles_that_take_turns_are_said_once_each() -> None:
+    full, errors = "the disk is full", "the disk reports input/output errors"
+    turns = Turns(*[error(errno.EIO), False] * 3, True)
+    assert stepped(turns, over, lambda: full) == [errors, full, None]
+
+
+def test_the_end_of_a_trouble_is_told_when_it_has_been_over_for_a_while(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(steady, "CALM", 0.0)
+    full = "the disk is full"
+    heard = iter([full, None, full, None])
+    turns = Turns(*[False] * 4, True)
+    assert stepped(turns, over, lambda: next(heard)) == [full, None, full, None]

@@ -12,6 +12,7 @@ from autolfads_trainer.disk import LATE, NotVisibleYetError, in_words, may_pass
 
 FIRST_WAIT, LONGEST_WAIT = 0.1, 5.0  # seconds between turns that fail
 STALLED = 20.0  # seconds after which a turn that has not come back is told
+CALM = 6.0  # seconds without trouble after which it is over: workers look again every 5 s
 
 
 @dataclass
@@ -21,7 +22,8 @@ class SteadyTurns:
     Attributes:
         turn: takes one turn, returns whether the run is over; taken again after an `OSError` that
             can pass.
-        say: told a trouble in plain words, once, and None when it is over.
+        say: told a trouble in plain words, once, and None when it has been over for a while or
+            the run ends.
         heard: returns the trouble that workers tell of, who may meet one that a turn does not.
     """
 
@@ -29,7 +31,8 @@ class SteadyTurns:
     say: Callable[[str | None], None]
     heard: Callable[[], str | None] = lambda: None
     clock: Callable[[], float] = time.monotonic
-    trouble: str | None = None
+    _told: set[str] = field(default_factory=set)  # in the trouble that is not over
+    _calm_since: float | None = None
     _asked: queue.SimpleQueue[None] = field(default_factory=queue.SimpleQueue)
     _answers: queue.SimpleQueue[bool | Exception] = field(default_factory=queue.SimpleQueue)
     _thread: threading.Thread | None = None
@@ -61,7 +64,10 @@ class SteadyTurns:
         if isinstance(answer, Exception):
             raise answer
         self._wait, self._late_since = FIRST_WAIT, None
-        self._tell(None if answer else self.heard())
+        if not answer and (words := self.heard()) is not None:
+            self._tell(words)
+        else:
+            self._tell_calm(CALM if not answer else 0.0)
         return answer
 
     @property
@@ -99,7 +105,15 @@ class SteadyTurns:
                 return
         self._tell(in_words(error))
 
-    def _tell(self, words: str | None) -> None:
-        if words != self.trouble:
-            self.trouble = words
+    def _tell(self, words: str) -> None:
+        self._calm_since = None
+        if words not in self._told:
+            self._told.add(words)
             self.say(words)
+
+    def _tell_calm(self, enough: float) -> None:
+        now = self.clock()
+        self._calm_since = self._calm_since if self._calm_since is not None else now
+        if self._told and now - self._calm_since >= enough:
+            self._told.clear()
+            self.say(None)
