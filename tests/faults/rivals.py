@@ -10,6 +10,7 @@ from deaths import Came, came_of
 from house import House, a_house, calm, forge, wait_for
 
 FAST, SLOW = (3.0, 1e6), (0.8, 0.0)  # clocks: (rate, offset in seconds)
+SPEAKS = {"stranger_silent_after": 2.0}  # workers speak every second: none is taken for dead
 LINK = {"role": "controller", "call": "link", "moment": "before"}
 
 
@@ -26,11 +27,11 @@ def two_at_once(place: Path, nth: int, *, until_the_end: bool) -> Came:
     end by themselves.
     """
     with a_house(place) as house:
-        first = house.start(at=LINK, nth=nth, then="stop", clock=FAST)
+        first = house.start(at=LINK, nth=nth, then="stop", clock=FAST, vitals=SPEAKS)
         if house.wait_until_struck(first) is None:
             return came_of(house, struck=False)
         ahead = _orders(house) + 3
-        second = house.start(clock=SLOW)
+        second = house.start(clock=SLOW, vitals=SPEAKS)
         if until_the_end:
             assert house.wait(second) == 0, house.said()
         else:

@@ -125,6 +125,20 @@ SAFEGUARDS = (
         ("test_controller_two_at_once.py",),
     ),
     Safeguard(
+        "a worker whose controller stopped is pointed to its task",
+        f"{OPERATOR}/controller/reminders.py",
+        "            if ours(task.worker) or now - self._since[task.folder] > self.patience:",
+        "            if ours(task.worker):",
+        ("test_controller_two_at_once.py",),
+    ),
+    Safeguard(
+        "a worker is not pointed to what it has done",
+        f"{OPERATOR}/controller/reminders.py",
+        "if sure or self.folder.outcome(task.folder) is None:",
+        "if True:",
+        ("test_controller_two_at_once.py",),
+    ),
+    Safeguard(
         "a full disk is not taken for dead workers",
         f"{OPERATOR}/controller/loop.py",
         "        self._ask_the_disk(lives, now)\n",

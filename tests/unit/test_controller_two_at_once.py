@@ -17,7 +17,8 @@ from random_runs import Fate, Trouble, fates, minis, seeds
 from autolfads_operator.controller.act import act
 from autolfads_operator.controller.actions import GiveTask
 from autolfads_operator.controller.ledger import Ledger
-from autolfads_trainer.records import Assignment, Task, WorkerStatus
+from autolfads_operator.controller.reminders import Reminder
+from autolfads_trainer.records import Assignment, Outcome, Task, WorkerStatus
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -61,3 +62,40 @@ def test_another_controllers_task_stays_with_the_worker_that_it_names(tmp_path: 
     assert [attempt.task for attempt in ledger.prepare] == [there]
     assert folder.task("prepare/attempt-1") == there
     assert folder.assignment("ours") == Assignment()
+
+
+def test_a_worker_whose_controller_stopped_before_it_was_pointed_to_its_task_is_pointed(
+    tmp_path: Path,
+) -> None:
+    folder = claimed(tmp_path)
+    task = Task(kind="prepare", folder="prepare/attempt-1", worker="theirs", attempt=1)
+    folder.assign("theirs", Assignment())
+    folder.report("theirs", WorkerStatus(counter=0, doing="idle"))
+    folder.give_task(task)
+    beside = controller_for(tmp_path, PlayedPool(tmp_path))
+    turns_before = 0
+    for counter in range(1, 1000):  # it lives, so it is not taken for dead
+        folder.report("theirs", WorkerStatus(counter=counter, doing="idle"))
+        beside.turn()
+        if folder.assignment("theirs") != Assignment():
+            break
+        turns_before += 1
+    assert folder.assignment("theirs") == Assignment(task=task.folder)
+    assert turns_before > 20, "its own controller has time to do so"
+
+
+def test_a_task_that_another_controllers_worker_has_done_is_not_its_task_any_more(
+    tmp_path: Path,
+) -> None:
+    folder = claimed(tmp_path)
+    task = Task(kind="prepare", folder="prepare/attempt-1", worker="theirs", attempt=1)
+    status = WorkerStatus(counter=1, doing="idle", ended="members/000/gen-001/attempt-1")
+    folder.assign("theirs", Assignment())
+    folder.report("theirs", status)
+    folder.give_task(task)
+    attempt = Ledger(OWNER).add_task(task)
+    reminder = Reminder(folder, patience=1.0)
+    folder.settle(task.folder, Outcome(outcome="saved", reason="told to leave"))
+    for now in range(5):
+        reminder.remind([attempt], {"theirs": status}, lambda _life: False, now)
+    assert folder.assignment("theirs") == Assignment()

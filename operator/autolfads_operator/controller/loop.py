@@ -11,6 +11,7 @@ from autolfads_operator.controller.ledger import Ledger
 from autolfads_operator.controller.observe import abandon, note_outcomes, read_statuses, trouble_in
 from autolfads_operator.controller.plan import plan
 from autolfads_operator.controller.reading import catch_up, read_ledger
+from autolfads_operator.controller.reminders import Reminder
 from autolfads_operator.controller.tidy import Tidier
 from autolfads_operator.controller.vitals import Vitals
 from autolfads_operator.pools import Pool
@@ -43,6 +44,8 @@ class Controller:
     statuses: dict[str, WorkerStatus] = field(init=False, default_factory=dict)
     more: bool = field(init=False, default=False)  # whether the last turn left something to do
     _tidier: Tidier = field(init=False)
+    _reminder: Reminder = field(init=False)
+    _heard: dict[str, WorkerStatus] = field(init=False, default_factory=dict)  # strangers, too
     _seen: set[str] = field(init=False, default_factory=set)
     _dropped: set[str] = field(init=False, default_factory=set)
     _next_look: float = field(init=False, default=0.0)
@@ -56,6 +59,7 @@ class Controller:
     def __post_init__(self) -> None:
         self.ledger = read_ledger(self.folder, self.owner)
         self._tidier = Tidier(self.folder)
+        self._reminder = Reminder(self.folder, self.vitals.stranger_silent_after)
         self._last_turn = self.clock()
 
     def turn(self) -> bool:
@@ -74,7 +78,7 @@ class Controller:
         self._give_up_the_dead(lives, now)
         if self.ledger.refused is not None:
             raise InputError(self.ledger.refused)
-        self._remind()
+        self._reminder.remind(self.ledger.open_attempts(), self._heard, self.pool.vouches_for, now)
         # Acting can make the next actions possible (orders before tasks), without a look outside.
         # The rest waits for the next turn once this one has taken its time: it is all one plan.
         until = time.perf_counter() + ENOUGH
@@ -103,6 +107,7 @@ class Controller:
         asked = self.vitals.to_be_read([*lives, *self._strangers(lives)], now)
         found = read_statuses(self.folder, asked)
         self.vitals.hear(asked, found, now)
+        self._heard = found
         self.statuses = {life: found[life] for life in lives if life in found}
         self._ask_the_disk(lives, now)
         for life in self.vitals.silent(lives, now):
@@ -145,19 +150,6 @@ class Controller:
                 if not self.pool.vouches_for(attempt.task.worker)
             ]
         note_outcomes(self.folder, self.ledger, found, also)
-
-    def _remind(self) -> None:
-        """Point idle workers to the tasks that are theirs: who gave them may have died before."""
-        reminded = set()
-        for attempt in self.ledger.open_attempts():
-            task = attempt.task
-            status = self.statuses.get(task.worker)
-            if status is None or status.task is not None or task.worker in reminded:
-                continue
-            reminded.add(task.worker)
-            wanted = Assignment(task=task.folder)
-            if status.ended != task.folder and self.folder.assignment(task.worker) != wanted:
-                self.folder.assign(task.worker, wanted)
 
     def _wanted(self) -> int:
         """How many workers the run can use now."""
