@@ -14,7 +14,7 @@ from mounts import Volume
 Rule = dict[str, Any]
 
 # How a file gets its name, and the calls that this takes.
-ONCE = ("create", "write", "fsync", "link")
+ONCE = ("create", "write", "fsync", "link", "unlink")
 REPLACED = ("create", "write", "fsync", "rename")
 QUICKLY = ("create", "write", "rename")
 STREAMED = ("create", "write", "flush")
@@ -40,7 +40,7 @@ FILES = {
     "assignment": File("*/workers/*[0-9a-f].json*", REPLACED),
     "status": File("*/workers/*.status.json*", QUICKLY),
     "metrics": File("*/*metrics.csv*", REPLACED),
-    "checkpoint": File("*/*checkpoint-?.ckpt*", REPLACED),
+    "checkpoint": File("*/*checkpoint-?.ckpt*", (*REPLACED, "unlink")),
     "folder": File("*/gen-???", ("mkdir", "fsyncdir"), read=False),
     "attempt's folder": File("*/attempt-?", ("mkdir", "fsyncdir"), read=False),
     "results": File("*/results/*", REPLACED, read=False),
@@ -54,7 +54,7 @@ FEW_TIMES = {"owner": 1, "generated data": 2, "worker log": 2, "results": 2, "re
 
 ALL_WRITES = frozenset({*ONCE, *REPLACED, "mkdir", "fsyncdir"})
 NEED_ROOM = frozenset({"create", "write", "link", "mkdir"})
-NEED_CHANGE = NEED_ROOM | {"rename"}
+NEED_CHANGE = NEED_ROOM | {"rename", "unlink"}
 LOOKS = ("lookup", "open", "read")
 
 
@@ -111,6 +111,11 @@ FAULTS = {
     ),
     "a rename is done and says ENOENT": Fault(
         frozenset({"rename"}), {"errno": "ENOENT", "after": True}, None, times=3
+    ),
+    "EIO of a remove": _fails(frozenset({"unlink"}), "EIO", EIO),
+    # Whoever tries again does not find the file, and takes that for what it is.
+    "a remove is done and says EIO": Fault(
+        frozenset({"unlink"}), {"errno": "EIO", "after": True}, EIO
     ),
     "a folder is made and says EEXIST": Fault(
         frozenset({"mkdir"}), {"errno": "EEXIST", "after": True}, None, times=2

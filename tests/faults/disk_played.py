@@ -27,7 +27,7 @@ from autolfads_trainer.records import Assignment, Order, Outcome, Task, WorkerSt
 from autolfads_trainer.store import RunFolder
 
 T = TypeVar("T")
-SMALL = Mini(population=2, generations=2)
+SMALL = Mini(population=2, generations=3)  # in the last, the first one's checkpoints go
 
 
 @contextmanager

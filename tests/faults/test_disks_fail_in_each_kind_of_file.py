@@ -13,6 +13,8 @@ from disk_played import SMALL, DiskPool, in_a_hurry, played_on
 from ledger_examples import history
 from mounts import Volume
 
+from autolfads_trainer.disk import is_temporary
+
 STALLED, HANGING = 0.08, 0.12  # seconds after which a turn is said to hang, and that one does
 
 # One run for the files of a group: each call on each of them fails.
@@ -58,6 +60,7 @@ def test_a_run_goes_on_when_its_disk_does(
     assert unmet(volume, rules) == []
     volume.clear()
     assert history(root) == undisturbed
+    assert [path for path in root.rglob("*") if is_temporary(path.name)] == []
     outcomes = [path.read_text() for path in root.rglob("outcome.json")]
     assert all('"finished"' in outcome for outcome in outcomes), outcomes
     words = FAULTS[fault].words

@@ -125,6 +125,13 @@ SAFEGUARDS = (
         ("test_controller_two_at_once.py",),
     ),
     Safeguard(
+        "the last turn tidies up whatever it takes",
+        f"{OPERATOR}/controller/loop.py",
+        "            self._tidier.tidy(self.ledger)\n        elif",
+        "            self._tidier.tidy(self.ledger, until)\n        elif",
+        ("test_controller_retention.py",),
+    ),
+    Safeguard(
         "a worker whose controller stopped is pointed to its task",
         f"{OPERATOR}/controller/reminders.py",
         "            if ours(task.worker) or now - self._since[task.folder] > self.patience:",

@@ -249,7 +249,7 @@ def is_kept(folder: Path) -> bool:
 def forget(partial: Path) -> None:
     """Remove a temporary file. What went wrong before is to be told, not that this fails too."""
     with contextlib.suppress(OSError):
-        partial.unlink()
+        retried(partial.unlink)
 
 
 def remove(path: Path) -> bool:

@@ -31,17 +31,7 @@ class Tidier:
         Returns whether all is done. If it is not by `until` (on `time.perf_counter`), the next call
         goes on.
         """
-        stage = (ledger.generation, ledger.end is not None)
-        if stage != self._stage:
-            # A worker that hung while it named a checkpoint may have come back since it was given
-            # up: in a cluster, none can be killed for sure.
-            self._stage, self._changes = stage, -1
-            self._again = {
-                attempt.task.folder
-                for leg in ledger.legs.values()
-                for attempt in leg.attempts
-                if attempt.outcome is not None and attempt.outcome.outcome == "abandoned"
-            }
+        self._look_again_at_times(ledger)
         if ledger.changes == self._changes:
             return True
         changes = ledger.changes
@@ -65,8 +55,23 @@ class Tidier:
                     attempt.files = None  # its worker may have come back since: a last look
                 self._sweep(attempt, keep, metrics=attempt is leg.finished)
             del ledger.legs[leg.place]
+        if ledger.end is not None:
+            self._sweep_the_rest(ledger)
         self._changes = changes
         return True
+
+    def _look_again_at_times(self, ledger: Ledger) -> None:
+        """A worker that hung while it named a checkpoint can have come back since it was given up:
+        in a cluster, none can be killed for sure."""
+        stage = (ledger.generation, ledger.end is not None)
+        if stage != self._stage:
+            self._stage, self._changes = stage, -1
+            self._again = {
+                attempt.task.folder
+                for leg in ledger.legs.values()
+                for attempt in leg.attempts
+                if attempt.outcome is not None and attempt.outcome.outcome == "abandoned"
+            }
 
     def _sweep(self, attempt: Attempt, keep: set[str], *, metrics: bool) -> None:
         place = attempt.task.folder
@@ -81,14 +86,21 @@ class Tidier:
             if f"{place}/{name}" not in keep and self.folder.remove(f"{place}/{name}"):
                 attempt.files.discard(name)
 
-    def _sweep_temporary(self, place: str, of: list[str] | None = None) -> None:
+    def _sweep_the_rest(self, ledger: Ledger) -> None:
+        """Remove what is half-made beside records: each of those has its name by now."""
+        places = {RunFolder.leg_folder(*place) for place in ledger.legs}
+        places |= {attempt.task.folder for attempt in (*ledger.prepare, *ledger.export)}
+        for place in (None, *sorted(places)):
+            self._sweep_temporary(place)
+
+    def _sweep_temporary(self, place: str | None, of: list[str] | None = None) -> None:
         """Remove files that a process left half-made when it was killed.
 
         In `workers` only those `of` lives that are over: others may be at it now.
         """
         for name in self.folder.contents(place):
             if is_temporary(name) and (of is None or any(life in name for life in of)):
-                self.folder.remove(f"{place}/{name}")
+                self.folder.remove(f"{place}/{name}" if place else name)
 
     def lives_over(self, lives: list[str]) -> None:
         """Remove what workers that are over leave behind; their last logs are kept."""
@@ -96,6 +108,7 @@ class Tidier:
             self.folder.remove(f"workers/{life}.json")
             self.folder.remove(f"workers/{life}.status.json")
         self._sweep_temporary("workers", of=lives)
-        self._gone += lives
-        while len(self._gone) > LOGS_KEPT:
-            self.folder.remove(f"workers/{self._gone.pop(0)}.log")
+        gone = [*self._gone, *lives]
+        for life in gone[:-LOGS_KEPT]:
+            self.folder.remove(f"workers/{life}.log")
+        self._gone = gone[-LOGS_KEPT:]  # last of all: a disk that fails is asked again
