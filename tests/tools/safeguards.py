@@ -112,9 +112,9 @@ SAFEGUARDS = (
     ),
     Safeguard(
         "an idle worker is reminded of its task",
-        f"{OPERATOR}/controller/loop.py",
-        "        self._remind()\n        # Acting",
-        "        # Acting",
+        f"{OPERATOR}/controller/reminders.py",
+        "            if ours(task.worker) or now",
+        "            if not ours(task.worker) and now",
         (SURVIVES, "test_controller_survives_in_a_cluster.py"),
     ),
     Safeguard(
@@ -513,8 +513,8 @@ SAFEGUARDS = (
     Safeguard(
         "the volume of a run that is gone on with is tried",
         f"{TRAINER}/volume.py",
-        "                if in_use and may_pass(error):\n",
-        "                if in_use:\n",
+        "    if not (in_use and may_pass(error)):\n",
+        "    if not in_use:\n",
         (VOLUME,),
     ),
     Safeguard(
@@ -541,8 +541,15 @@ SAFEGUARDS = (
     Safeguard(
         "a worker's trouble is told",
         f"{OPERATOR}/controller/steady.py",
-        "self._tell(None if answer else self.heard())",
-        "self._tell(None)",
+        "if not answer and (words := self.heard()) is not None:",
+        "if not answer and (words := None) is not None:",
+        (STEADY,),
+    ),
+    Safeguard(
+        "a trouble is not over while a worker may still meet it",
+        f"{OPERATOR}/controller/steady.py",
+        "if self._told and now - self._calm_since >= enough:",
+        "if self._told:",
         (STEADY,),
     ),
 )

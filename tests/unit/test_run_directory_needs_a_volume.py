@@ -121,3 +121,18 @@ def test_a_volume_that_copies_instead_of_linking_is_refused(tmp_path, monkeypatc
 
     assert refusal(tmp_path) == "hard link (the second name is not a link to the first)"
     assert listing(tmp_path) == []
+
+
+def test_a_trial_whose_files_another_tidied_away_is_made_again(tmp_path, monkeypatch):
+    link, calls = os.link, []
+
+    def slept_before(source, target):
+        calls.append(source)
+        if len(calls) == 1:
+            Path(source).unlink()
+        return link(source, target)
+
+    monkeypatch.setattr(os, "link", slept_before)
+    check_volume(tmp_path)
+    assert len(calls) > 1
+    assert list(tmp_path.iterdir()) == []

@@ -25,6 +25,21 @@ def check_volume(root: Path, *, in_use: bool = False) -> None:
 
     One that is `in_use` by a run may be full or failing now: the run waits for that by itself.
     """
+    missing = _missing(root)
+    if missing is not None and isinstance(missing[1], FileNotFoundError):
+        # Another controller took our trial for a leftover: this process has slept meanwhile.
+        missing = _missing(root)
+    if missing is None:
+        return
+    need, error = missing
+    if not (in_use and may_pass(error)):
+        raise StoreError(
+            f"{root}: this volume cannot do what a run needs: {need} ({error.strerror})"
+        )
+
+
+def _missing(root: Path) -> tuple[str, OSError] | None:
+    """Return the first need that `root` does not meet, and the error that says so."""
     first = temporary(root / "trial")
     second = temporary(root / "trial")
     needs: tuple[tuple[str, Callable[[], object]], ...] = (
@@ -40,14 +55,11 @@ def check_volume(root: Path, *, in_use: bool = False) -> None:
             try:
                 trial()
             except OSError as error:
-                if in_use and may_pass(error):
-                    return
-                raise StoreError(
-                    f"{root}: this volume cannot do what a run needs: {need} ({error.strerror})"
-                ) from None
+                return need, error
     finally:
         forget(first)
         forget(second)
+    return None
 
 
 def _writes(path: Path) -> None:

@@ -13,6 +13,7 @@ from autolfads_trainer.store import RunFolder
 
 LOGS_KEPT = 8  # of workers that are over, the newest
 _RECORDS = {"task.json", "outcome.json"}
+_DECIDED = (".owner.json.", ".run.json.", ".end.json.")  # half-made, in the run's own folder
 
 
 @dataclass
@@ -90,17 +91,20 @@ class Tidier:
         """Remove what is half-made beside records: each of those has its name by now."""
         places = {RunFolder.leg_folder(*place) for place in ledger.legs}
         places |= {attempt.task.folder for attempt in (*ledger.prepare, *ledger.export)}
-        for place in (None, *sorted(places)):
+        for place in sorted(places):
             self._sweep_temporary(place)
+        for name in self.folder.contents():  # others try the volume here just now, perhaps
+            if is_temporary(name) and name.startswith(_DECIDED):
+                self.folder.remove(name)
 
-    def _sweep_temporary(self, place: str | None, of: list[str] | None = None) -> None:
+    def _sweep_temporary(self, place: str, of: list[str] | None = None) -> None:
         """Remove files that a process left half-made when it was killed.
 
         In `workers` only those `of` lives that are over: others may be at it now.
         """
         for name in self.folder.contents(place):
             if is_temporary(name) and (of is None or any(life in name for life in of)):
-                self.folder.remove(f"{place}/{name}" if place else name)
+                self.folder.remove(f"{place}/{name}")
 
     def lives_over(self, lives: list[str]) -> None:
         """Remove what workers that are over leave behind; their last logs are kept."""
