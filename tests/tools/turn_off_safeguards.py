@@ -16,8 +16,10 @@ import shutil
 import signal
 import sys
 import tempfile
+import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 # Loaded once, before the children are forked: that would be most of the time of each run.
 import h5py  # noqa: F401
@@ -32,7 +34,16 @@ ROOT = Path(__file__).resolve().parents[2]
 UNIT = ROOT / "tests" / "unit"
 PASSED, FAILED, INTERRUPTED = 0, 1, 2  # of pytest's exit codes; 2 is an error while importing
 SECONDS_FOR_A_HANG = 120  # a run without a safeguard may hang; that is noticed, too
+NOTHING = "nothing turned off"
 SECONDS_FOR_ALL = 900  # of the tests with nothing turned off
+
+
+class Trial(NamedTuple):
+    """A child that runs tests: where its copy lies, what is turned off in it, when it began."""
+
+    folder: Path
+    off: Safeguard | None
+    began: float
 
 
 def lay_out(folder: Path, off: Safeguard | None) -> None:
@@ -94,20 +105,20 @@ def fork_tests(folder: Path, tests: Sequence[str], seconds: int) -> int:
     return child
 
 
-def collect(running: dict[int, tuple[Path, Safeguard | None]]) -> tuple[Safeguard | None, bool]:
-    """Wait for one child; return its safeguard and whether its tests passed."""
+def collect(running: dict[int, Trial]) -> tuple[Safeguard | None, bool, float]:
+    """Wait for one child; return its safeguard, whether its tests passed, and its seconds."""
     child, status = os.wait()
-    folder, off = running.pop(child)
+    folder, off, began = running.pop(child)
     code = os.waitstatus_to_exitcode(status)
     with contextlib.suppress(ProcessLookupError):
         os.killpg(child, signal.SIGKILL)  # what a test that failed left behind
-    name = off.name if off else "nothing turned off"
+    name = off.name if off else NOTHING
     if code not in (PASSED, FAILED, INTERRUPTED, -signal.SIGALRM):
         raise RuntimeError(f"{name}: exit code {code}\n{(folder / 'printed').read_text()}")
     if off is None and code != PASSED:
         print((folder / "printed").read_text())
     shutil.rmtree(folder, ignore_errors=True)
-    return off, code == PASSED
+    return off, code == PASSED, time.monotonic() - began
 
 
 def main() -> int:
@@ -125,15 +136,16 @@ def main() -> int:
     tests = sorted({test for guard in chosen for test in guard.tests})
     unnoticed: list[str] = []
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as temporary:
-        running: dict[int, tuple[Path, Safeguard | None]] = {}
+        running: dict[int, Trial] = {}
         waiting = [(None, tests), *((guard, guard.tests) for guard in chosen)]
         for number, (off, named) in enumerate(waiting):
             folder = Path(temporary) / str(number)
             lay_out(folder, off)
             seconds = SECONDS_FOR_A_HANG if off else SECONDS_FOR_ALL
-            running[fork_tests(folder, named, seconds)] = (folder, off)
+            running[fork_tests(folder, named, seconds)] = Trial(folder, off, time.monotonic())
             while len(running) >= (arguments.processes if number < len(waiting) - 1 else 1):
-                guard, passed = collect(running)
+                guard, passed, took = collect(running)
+                print(f"{took:5.1f} s  {guard.name if guard else NOTHING}", flush=True)
                 if guard is None and not passed:
                     print("the tests fail with nothing turned off")
                     return 2
