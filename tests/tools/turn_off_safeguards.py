@@ -3,8 +3,8 @@
     python tests/tools/turn_off_safeguards.py [--name PART] [--processes N]
 
 Both packages are copied, with one safeguard turned off (`safeguards.py`), and a forked child, in
-which torch and pytest are loaded already, runs the tests named there against the copy. Exit code 0:
-a test fails for each; 1: some go unnoticed, and are listed; 2: the tests fail with nothing changed.
+which torch and pytest are loaded already, runs the test named there against the copy. Exit code 0:
+the test fails for each; 1: some go unnoticed, and are listed; 2: one fails with nothing changed.
 """
 
 from __future__ import annotations
@@ -133,11 +133,11 @@ def main() -> int:
         print(*(guard.name for guard in chosen), sep="\n")
         return 0
     os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
-    tests = sorted({test for guard in chosen for test in guard.tests})
+    tests = sorted({guard.test for guard in chosen})
     unnoticed: list[str] = []
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as temporary:
         running: dict[int, Trial] = {}
-        waiting = [(None, tests), *((guard, guard.tests) for guard in chosen)]
+        waiting = [(None, tests), *((guard, [guard.test]) for guard in chosen)]
         for number, (off, named) in enumerate(waiting):
             folder = Path(temporary) / str(number)
             lay_out(folder, off)

@@ -301,7 +301,7 @@ def controller_for(root: Path, pool: PlayedPool, folder: RunFolder | None = None
     return Controller(folder or WatchedFolder(root), owner, pool, Ticking())
 
 
-MOST_TURNS = 3000  # more than any run here takes: one that takes them is stuck
+MOST_TURNS = 1000  # more than any run here takes: one that takes them is stuck
 
 
 def to_the_end(controller: Controller, pool: PlayedPool) -> End:

@@ -99,3 +99,15 @@ def test_a_task_that_another_controllers_worker_has_done_is_not_its_task_any_mor
     for now in range(5):
         reminder.remind([attempt], {"theirs": status}, lambda _life: False, now)
     assert folder.assignment("theirs") == Assignment()
+
+
+def test_an_idle_worker_of_ours_is_pointed_to_its_task_at_once(tmp_path: Path) -> None:
+    folder = claimed(tmp_path)
+    task = Task(kind="prepare", folder="prepare/attempt-1", worker="ours", attempt=1)
+    status = WorkerStatus(counter=1, doing="idle")
+    folder.assign("ours", Assignment())
+    folder.report("ours", status)
+    folder.give_task(task)
+    attempt = Ledger(OWNER).add_task(task)
+    Reminder(folder, patience=1.0).remind([attempt], {"ours": status}, lambda _life: True, 0.0)
+    assert folder.assignment("ours") == Assignment(task=task.folder)
