@@ -26,10 +26,10 @@ demo: $(READY)  ## Run the main job: AutoLFADS on the Lorenz problem, from nothi
 	@$(BIN)/python examples/lorenz/score.py $(DEMO)/results/autolfads.zip
 
 test: $(READY)  ## Pass all tests that need no cluster
-	$(PYTEST) tests/unit --numprocesses=2 --dist=loadfile --cov --cov-report=
-	$(PYTEST) tests/local tests/faults --numprocesses=2 --dist=loadfile --cov --cov-append --cov-report=term:skip-covered \
+	$(PYTEST) tests/unit --numprocesses=2 --dist=loadfile --cov --cov-report=term:skip-covered \
 		--cov-report=json:.coverage.json
 	$(BIN)/python tests/tools/check_coverage.py .coverage.json
+	$(PYTEST) tests/local tests/faults --numprocesses=2 --dist=loadfile
 
 soak: $(READY)  ## Attack a run for hours: random kills, zombies, failing disks, fuzzing
 	tests/soak/all.sh $(BIN)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import shutil
 from pathlib import Path
 
 import pytest
 from run_directory_examples import Disk, order, run, task
 
-from autolfads_trainer.disk import StoreError
+from autolfads_trainer.disk import StoreError, is_kept
 from autolfads_trainer.records import Assignment, End, Outcome, Owner, WorkerStatus
 from autolfads_trainer.store import RunFolder
 
@@ -279,3 +280,96 @@ def test_removing_a_link_leaves_what_it_points_to(folder, tmp_path):
 
     assert tree(other) == {"run.json": b"{}"}
     assert not (folder.root / "file").is_symlink()
+
+
+@pytest.mark.parametrize("name", ["members/\udc80\ud800/gen-001", "members/000/" + 300 * "x"])
+def test_a_name_that_no_file_can_have_is_told(folder, name):
+    (folder.root / "members/000").mkdir(parents=True)
+    with pytest.raises(StoreError, match=r"names .*, which no file can be called"):
+        folder.path(name)
+
+
+def test_a_disk_that_fails_while_a_name_is_looked_at_is_not_the_names_fault(folder, monkeypatch):
+    def failing(_path: Path) -> None:
+        raise OSError(errno.EIO, "no")
+
+    monkeypatch.setattr(Path, "lstat", failing)
+    with pytest.raises(OSError, match="no"):
+        folder.path(ATTEMPT)
+
+
+def half_published(folder, monkeypatch, *, done: bool) -> None:
+    """Publish with a rename that says EIO, having done it or not."""
+    results = folder.path("export/attempt-1") / "results"
+    results.mkdir(parents=True)
+    rename = Path.rename
+
+    def fails(path: Path, target: Path) -> None:
+        if done:
+            rename(path, target)
+        raise OSError(errno.EIO, "no")
+
+    monkeypatch.setattr(Path, "rename", fails)
+    folder.publish("export/attempt-1")
+
+
+def test_results_are_published_although_the_answer_to_the_renaming_is_wrong(folder, monkeypatch):
+    half_published(folder, monkeypatch, done=True)
+    assert folder.results.is_dir()
+
+
+def test_results_that_could_not_be_renamed_are_not_published(folder, monkeypatch):
+    with pytest.raises(OSError, match="no"):
+        half_published(folder, monkeypatch, done=False)
+    assert not folder.results.exists()
+
+
+def test_a_folder_into_which_somebody_still_writes_is_not_gone(folder, monkeypatch):
+    place = folder.path("members/000")
+    place.mkdir(parents=True)
+    rmtree = shutil.rmtree
+
+    def beaten(path: Path) -> None:
+        (path / "again").touch()
+        raise OSError(errno.ENOTEMPTY, "somebody was faster")
+
+    monkeypatch.setattr(shutil, "rmtree", beaten)
+    assert not folder.remove("members/000")
+    monkeypatch.setattr(shutil, "rmtree", rmtree)
+    assert folder.remove("members/000")
+
+
+def test_a_folder_of_which_another_removes_a_part_is_removed_all_the_same(folder, monkeypatch):
+    place = folder.path("members/000")
+    place.mkdir(parents=True)
+    rmtree, calls = shutil.rmtree, []
+
+    def half(path: Path) -> None:
+        calls.append(path)
+        if len(calls) == 1:
+            raise FileNotFoundError(errno.ENOENT, "another was faster")
+        rmtree(path)
+
+    monkeypatch.setattr(shutil, "rmtree", half)
+    assert folder.remove("members/000")
+    assert len(calls) == 2
+
+
+def test_a_disk_that_keeps_what_it_is_given_is_told_from_one_that_does_not(tmp_path, monkeypatch):
+    assert is_kept(tmp_path)
+    assert not is_kept(tmp_path / "missing")
+    monkeypatch.setattr("autolfads_trainer.disk.write_new", lambda path, _content: path.touch())
+    assert not is_kept(tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_removal_that_the_disk_refuses_is_told(folder, monkeypatch):
+    place = folder.path("members/000")
+    place.mkdir(parents=True)
+
+    def fails(_path: Path) -> None:
+        raise OSError(errno.EIO, "no")
+
+    monkeypatch.setattr(shutil, "rmtree", fails)
+    with pytest.raises(OSError, match="no"):
+        folder.remove("members/000")

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import errno
 import json
+import stat
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any, TypeVar
@@ -122,16 +123,14 @@ def _other_format(content: bytes) -> str | None:
 
 def _refuse_link(path: Path) -> None:
     try:
-        found = path.is_symlink()
-    except UnicodeError:
-        found = None
-    except OSError as error:
-        if error.errno != errno.ENAMETOOLONG:
+        found = stat.S_ISLNK(path.lstat().st_mode)
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    except (OSError, UnicodeError) as error:
+        if isinstance(error, OSError) and error.errno != errno.ENAMETOOLONG:
             raise
-        found = None
-    if found is None:
         name = ascii(str(path))[:200]
-        raise StoreError(f"a record names {name}, which no file can be called")
+        raise StoreError(f"a record names {name}, which no file can be called") from None
     if found:
         raise StoreError(f"{path}: is a link; expected only files and folders of the run")
 
