@@ -20,7 +20,7 @@ from autolfads_trainer.disk_use import Plan, one_file, results
 from autolfads_trainer.records import Run
 
 LOOK_EVERY = 0.02  # seconds
-KILLS = 6
+KILLS = 4
 
 
 @dataclass
