@@ -210,7 +210,10 @@ def _run(console: Console, folder: RunFolder, owner: Owner, settings: Settings) 
                 console.print(f"note: {note}", style="dim", highlight=False, soft_wrap=True)
         view.show(picture, seconds_left)
 
+    troubles: list[str | None] = [None]
+
     def tell(trouble: str | None) -> None:
+        troubles.append(trouble)
         what = (
             f"waiting: {folder.root}: {trouble}; what is finished is kept, and the run goes on "
             "when this is mended"
@@ -220,7 +223,11 @@ def _run(console: Console, folder: RunFolder, owner: Owner, settings: Settings) 
         console.print(what, style="yellow", highlight=False, soft_wrap=True)
 
     def leaving() -> None:
-        console.print("stopping: members are saved (Ctrl-C again does not wait for that)")
+        if troubles[-1] is None:
+            what = "members are saved (Ctrl-C again does not wait for that)"
+        else:
+            what = "what was saved before is kept; nothing can be saved now"
+        console.print(f"stopping: {what}")
 
     try:
         end = run_here(folder, owner, settings, show, tell=tell, leaving=leaving)
@@ -237,7 +244,8 @@ def _report_end(console: Console, folder: RunFolder, end: End) -> None:
         lines = _summary_lines(folder, end)
     except (OSError, ValueError, LookupError, TypeError) as error:
         why = error.strerror if isinstance(error, OSError) else "it was changed"
-        path = folder.results / "summary.json"
+        missing = error.filename if isinstance(error, OSError) else None
+        path = missing or folder.results / "summary.json"
         raise RunStopped(
             f"{path}: cannot be read: {why}; the run has ended. To write "
             f"the results again, remove results, end.json and export in {folder.root}, and give "
@@ -254,12 +262,15 @@ def _summary_lines(folder: RunFolder, end: End) -> tuple[str, ...]:
         for key, name in (("bps", "bps"), ("co_bps", "co_bps"), ("r2", "R² to the true rates"))
         if summary[key] is not None
     )
+    there = [folder.results / name for name in ("autolfads.zip", "report.html")]
+    for path in there:
+        path.stat()
     return (
         f"done: {end.reason}; best is member {summary['best_member']} after "
         f"{summary['epochs']} epochs, {summary['exploits']} exploits",
         f"validation trials: {quality or 'nothing to score'}",
-        f"results: {folder.results / 'autolfads.zip'}",
-        f"report:  {folder.results / 'report.html'}",
+        f"results: {there[0]}",
+        f"report:  {there[1]}",
     )
 
 

@@ -110,6 +110,11 @@ def claim(folder: RunFolder, owner: Owner) -> Owner:
     root = folder.root
     found = folder.owner() if root.is_dir() else None
     if found is None:
+        if folder.run() is not None:
+            raise InputError(
+                f"{root / 'owner.json'}: is missing, although {root} holds a run; expected it as "
+                "autolfads wrote it: restore the file, or begin a run in another folder (--out)"
+            )
         if root.is_dir() and not all(_is_left_over(name) for name in root.iterdir()):
             raise InputError(
                 f"{root}: holds files that are no run's; expected an empty or new folder (--out)"

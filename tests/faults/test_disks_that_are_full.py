@@ -71,11 +71,13 @@ def test_ctrl_c_while_the_disk_is_full_keeps_what_was_saved(
         volume.faults([NO_SPACE])
         run.wait_until_told("the disk is full")
         code = run.interrupt(command)
+        said = run.told()
         volume.clear()
         came = run.came(run.finish(**OPTIONS))
         gone_on_with = resumed(run)
 
     assert code == 130
+    assert "nothing can be saved now" in said
     assert came.different == []
     assert gone_on_with, "what was saved before was used"
     assert all('"abandoned"' in outcome for outcome in came.lost), came

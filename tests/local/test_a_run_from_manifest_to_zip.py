@@ -151,6 +151,9 @@ def test_results_that_were_removed_are_told_and_made_again_as_the_words_say(
     try:
         (root / "results" / "summary.json").write_text("{")
         assert "summary.json: cannot be read: it was changed" in finished.finish(expect=1)
+        shutil.copytree(root.with_name("kept") / "results", root / "results", dirs_exist_ok=True)
+        (root / "results" / "report.html").unlink()
+        assert "report.html: cannot be read: No such file" in finished.finish(expect=1)
         shutil.rmtree(root / "results")
         said = finished.finish(expect=1)
         assert "summary.json: cannot be read: No such file" in said

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -57,6 +58,15 @@ def test_a_folder_of_another_run_is_not_touched(make_run: Make, finished: RunOnD
     assert "belongs to another run" in printed
     assert "spec.population was 4 and is now 3" in printed
     assert finished.fitlog() == before
+
+
+def test_a_run_whose_owner_is_lost_is_told_from_other_things(
+    make_run: Make, finished: RunOnDisk
+) -> None:
+    run = make_run()
+    run.root.mkdir()
+    shutil.copy(finished.root / "run.json", run.root)
+    assert "owner.json: is missing, although" in run.finish(expect=2)
 
 
 def test_a_folder_with_other_things_in_it_is_not_touched(make_run: Make) -> None:
