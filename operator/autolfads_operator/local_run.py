@@ -194,7 +194,7 @@ def alone(root: Path) -> Iterator[None]:
         raise InputError(f"{root}: is a file; expected a folder for the run (--out)")
     try:
         root.mkdir(parents=True, exist_ok=True)
-        handle = os.open(root / LOCK, os.O_RDWR | os.O_CREAT, 0o664)
+        handle = os.open(root / LOCK, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o664)
     except OSError as error:
         raise InputError(f"{root}: cannot be written to: {error.strerror}") from None
     try:

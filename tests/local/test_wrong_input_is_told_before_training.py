@@ -60,6 +60,14 @@ def test_a_folder_of_another_run_is_not_touched(make_run: Make, finished: RunOnD
     assert finished.fitlog() == before
 
 
+def test_a_lock_that_is_a_link_is_not_followed(make_run: Make, tmp_path: Path) -> None:
+    run = make_run()
+    run.root.mkdir()
+    (run.root / ".controller.lock").symlink_to(tmp_path / "outside")
+    assert "cannot be written to" in run.finish(expect=2)
+    assert not (tmp_path / "outside").exists()
+
+
 def test_a_run_whose_owner_is_lost_is_told_from_other_things(
     make_run: Make, finished: RunOnDisk
 ) -> None:

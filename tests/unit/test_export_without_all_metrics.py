@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from test_training_task_and_its_disk import Bench, bench  # noqa: F401  (a fixture)
 
+from autolfads_trainer.disk import StoreError
 from autolfads_trainer.records import Task
 from autolfads_trainer.tasks.export import export
 from autolfads_trainer.tasks.train import train
@@ -21,12 +22,10 @@ def epochs_in_fitlog(at: Bench) -> list[int]:
         return [int(row["epoch"]) for row in csv.DictReader(file)]
 
 
-def exported(at: Bench, harm: Callable[[Path], object]) -> str | None:
-    """Train, do something to the metrics, export; return what the outcome says."""
+def trained_and_given(at: Bench) -> tuple[Path, Task]:
+    """Train, and give the export; return the path of the metrics, and the task."""
     task = at.task()
     trained = at.folder.settle(task.folder, train(at.context(), task))
-    metrics = at.folder.path(f"{task.folder}/metrics.csv")
-    harm(metrics)
     last = Task(
         kind="export",
         folder="export/attempt-1",
@@ -38,6 +37,13 @@ def exported(at: Bench, harm: Callable[[Path], object]) -> str | None:
         reached=(1,),
     )
     at.folder.give_task(last)
+    return at.folder.path(f"{task.folder}/metrics.csv"), last
+
+
+def exported(at: Bench, harm: Callable[[Path], object]) -> str | None:
+    """Train, do something to the metrics, export; return what the outcome says."""
+    metrics, last = trained_and_given(at)
+    harm(metrics)
     outcome = export(at.context(), last)
     assert outcome.outcome == "finished"
     assert at.folder.path("export/attempt-1/results/autolfads.zip").exists()
@@ -74,3 +80,14 @@ def test_lost_metrics_leave_the_last_epoch_and_a_note(
     assert epochs_in_fitlog(bench) == [1]
     report = bench.folder.path("export/attempt-1/results/report.html").read_text()
     assert "metrics are lost but for their last epoch" in report
+
+
+def test_results_are_not_written_through_a_link(bench: Bench, tmp_path: Path) -> None:  # noqa: F811
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "summary.json").write_text("precious")
+    _, last = trained_and_given(bench)
+    bench.folder.path("export/attempt-1/results").symlink_to(outside)
+    with pytest.raises(StoreError, match="results: is a link"):
+        export(bench.context(), last)
+    assert [path.read_text() for path in outside.iterdir()] == ["precious"]

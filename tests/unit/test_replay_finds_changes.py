@@ -137,7 +137,7 @@ def test_a_score_that_is_not_the_one_of_its_metrics(root: Path) -> None:
     [
         {"seed": 8},
         {"population": 3},
-        {"population": 10**9},
+        {"population": 10**4},
         {"notes": []},
         {"name": "other"},
         {"searchSpace": {}},

@@ -270,3 +270,17 @@ def test_a_pipe_that_somebody_holds_open_is_refused_and_not_waited_for(tmp_path)
             read(path, Order)
     finally:
         os.close(held)
+
+
+@pytest.mark.parametrize(
+    ("record", "key"),
+    [(run(population=10**4), "population"), (order(epochs=2**53), "epochs")],
+)
+def test_a_number_that_would_keep_a_reader_busy_for_ever_is_refused(record, key, tmp_path):
+    path = tmp_path / "record.json"
+    path.write_text(record.model_dump_json(by_alias=True))
+    assert read(path, type(record)) == record
+    changed = json.loads(path.read_text()) | {key: getattr(record, key) + 1}
+    path.write_text(json.dumps(changed))
+    with pytest.raises(StoreError, match=f"{key}: .* less than or equal"):
+        read(path, type(record))

@@ -286,3 +286,28 @@ def test_what_cannot_be_announced_is_an_error(
     FullDisk(monkeypatch, errno.ENOSPC, "status")
     with pytest.raises(OSError, match="No space left"):
         one.context.announce(Said("saved", saved="a", saved_epoch=1))
+
+
+def test_an_idle_workers_trouble_is_over_when_the_disk_works_again(
+    folder: RunFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder.assign("w", Assignment())
+    real, refused = RunFolder.assignment, threading.Event()
+
+    def refusing_once(self: RunFolder, life: str) -> Assignment | None:
+        if not refused.is_set():
+            refused.set()
+            raise OSError(errno.EIO, "no")
+        return real(self, life)
+
+    monkeypatch.setattr(RunFolder, "assignment", refusing_once)
+
+    def well() -> bool:
+        status = folder.status("w")
+        return refused.is_set() and status is not None and status.trouble is None
+
+    meanwhile(until(well), leave(folder))
+    assert a_worker(folder).work() == 0
+    status = folder.status("w")
+    assert status is not None
+    assert status.trouble is None

@@ -16,8 +16,12 @@ FORMAT: Literal[2] = 2  # raised when a record changes so that an older program 
 OLDEST_FORMAT = 1  # still read; nothing was taken away since
 
 Whole = Annotated[int, Field(ge=0)]
+# Nobody trains as long, or with as many; larger ones are a stranger's, made to keep us busy.
+Count = Annotated[int, Field(ge=0, le=2**53)]
+Positive = Annotated[int, Field(ge=1, le=2**53)]
+MOST_MEMBERS = 10_000
 Life = Annotated[str, Field(pattern=r"\A[A-Za-z0-9][A-Za-z0-9._-]{0,252}\z")]
-Place = tuple[int, int]
+Place = tuple[Count, Count]
 """(member, generation): members count from 0, generations from 1."""
 
 
@@ -49,10 +53,10 @@ class Pbt(Record):
 
     mode: Literal["synchronous", "asynchronous"] = "synchronous"
     metric: str
-    burn_in_epochs: Whole
-    generation_epochs: Whole
-    max_epochs: Whole
-    patience: Whole
+    burn_in_epochs: Count
+    generation_epochs: Count
+    max_epochs: Count
+    patience: Count
     min_improvement_ratio: float
 
 
@@ -79,7 +83,7 @@ class Run(Record):
 
     name: str
     seed: Whole
-    population: Annotated[int, Field(ge=1)]
+    population: Annotated[int, Field(ge=1, le=MOST_MEMBERS)]
     pbt: Pbt
     search_space: dict[str, dict[str, Any]]
     configuration: dict[str, Any]
@@ -91,21 +95,21 @@ class Run(Record):
 class Compared(Record):
     """The score of another member that an asynchronous decision used: it depends on the hour."""
 
-    member: Whole
-    generation: Annotated[int, Field(ge=1)] | None  # None: the opponent had no score yet
+    member: Count
+    generation: Positive | None  # None: the opponent had no score yet
     score: float | None
 
 
 class Order(Record):
     """The decision for one member and generation: whose checkpoint, which hyperparameters, why."""
 
-    member: Whole
-    generation: Annotated[int, Field(ge=1)]
+    member: Count
+    generation: Positive
     parent: Place | None  # whose end this starts from; None in the first generation
     copied: bool  # the parent is another member, and the hyperparameters are perturbed
     hyperparameters: dict[str, float]  # by configuration path, e.g. `model.lr_init`
-    start_epoch: Whole
-    epochs: Annotated[int, Field(ge=1)]
+    start_epoch: Count
+    epochs: Positive
     why: str
     compared: Compared | None = None  # asynchronous mode, from the second generation on
 
@@ -116,12 +120,12 @@ class Task(Record):
     kind: Literal["prepare", "train", "export"]
     folder: str
     worker: Life
-    attempt: Annotated[int, Field(ge=1)]
+    attempt: Positive
     order: str | None = None  # train: the order's path
     start_from: str | None = None  # train: a checkpoint; export: the best member's
     start_sha256: str | None = None  # of that checkpoint, as its outcome gives it
     resume: bool = False  # `start_from` was saved within this generation: go on with it as it is
-    reached: tuple[int, ...] = ()  # export: the newest generation of each member
+    reached: tuple[Count, ...] = ()  # export: the newest generation of each member
     best: Place | None = None  # export
 
 
@@ -131,8 +135,8 @@ class Outcome(Record):
     outcome: Literal["finished", "failed", "saved", "abandoned"]
     reason: str | None = None
     input_error: bool = False  # the user can mend it; trying again cannot
-    epoch: Whole | None = None  # epochs completed when the newest checkpoint was saved
-    steps: Whole = 0  # further steps completed within the next epoch
+    epoch: Count | None = None  # epochs completed when the newest checkpoint was saved
+    steps: Count = 0  # further steps completed within the next epoch
     checkpoint: str | None = None
     sha256: str | None = None  # of the checkpoint
     final: bool = False  # failed: no further attempt can help

@@ -97,12 +97,14 @@ class Worker:
 
     def _assignment(self) -> Assignment | None:
         try:
-            return self.folder.assignment(self.life)
+            found = self.folder.assignment(self.life)
         except OSError as error:
             if not may_pass(error):
                 raise
             self.patience.note(error)
             return None
+        self.patience.over()
+        return found
 
     def _do(self, folder: str) -> None:
         task = self.patience.announced(lambda: self.folder.task(folder))

@@ -48,7 +48,7 @@ def export(context: Context, task: Task) -> Outcome:
     except Damaged as damage:
         return damage.outcome
     recording, data = context.data(run)
-    folder = context.folder.path(task.folder) / "results"
+    folder = context.folder.path(f"{task.folder}/results")
     shutil.rmtree(folder, ignore_errors=True)  # of a life that was broken off in this very attempt
     make_folder(folder)
 
