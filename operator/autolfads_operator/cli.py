@@ -210,10 +210,7 @@ def _run(console: Console, folder: RunFolder, owner: Owner, settings: Settings) 
                 console.print(f"note: {note}", style="dim", highlight=False, soft_wrap=True)
         view.show(picture, seconds_left)
 
-    troubles: list[str | None] = [None]
-
     def tell(trouble: str | None) -> None:
-        troubles.append(trouble)
         what = (
             f"waiting: {folder.root}: {trouble}; what is finished is kept, and the run goes on "
             "when this is mended"
@@ -222,11 +219,12 @@ def _run(console: Console, folder: RunFolder, owner: Owner, settings: Settings) 
         )
         console.print(what, style="yellow", highlight=False, soft_wrap=True)
 
-    def leaving() -> None:
-        if troubles[-1] is None:
-            what = "members are saved (Ctrl-C again does not wait for that)"
-        else:
-            what = "what was saved before is kept; nothing can be saved now"
+    def leaving(in_trouble: bool) -> None:
+        what = (
+            "what was saved before is kept; nothing can be saved now"
+            if in_trouble
+            else "members are saved (Ctrl-C again does not wait for that)"
+        )
         console.print(f"stopping: {what}")
 
     try:

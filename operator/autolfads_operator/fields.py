@@ -18,6 +18,7 @@ from pydantic import (
 from pydantic.alias_generators import to_camel
 from pydantic_core import PydanticCustomError
 
+from autolfads_trainer.records import MOST_MEMBERS
 from autolfads_trainer.userinput import shown
 
 RULE = "autolfads_rule"
@@ -70,7 +71,7 @@ def _whole(value: object) -> object:
 
 Count = Annotated[int, Field(ge=0), BeforeValidator(_whole)]
 Positive = Annotated[int, Field(ge=1), BeforeValidator(_whole)]
-Population = Annotated[int, Field(ge=1, le=10_000), BeforeValidator(_whole)]
+Population = Annotated[int, Field(ge=1, le=MOST_MEMBERS), BeforeValidator(_whole)]
 ProblemSeed = Annotated[int, Field(ge=0, le=2**32 - 1), BeforeValidator(_whole)]  # as NumPy's
 Seed = Annotated[int, Field(ge=0, le=MAX_SEED), BeforeValidator(_whole)]
 Text = Annotated[str, Field(min_length=1)]

@@ -217,12 +217,13 @@ def run_here(
     show: Callable[[Picture, float | None], None],
     until_prepared: bool = False,
     tell: Callable[[str | None], None] = lambda _trouble: None,
-    leaving: Callable[[], None] = lambda: None,
+    leaving: Callable[[bool], None] = lambda _in_trouble: None,
 ) -> End | None:
     """Run to the end, or until everything is prepared. The caller holds the folder (`alone`).
 
     `tell` is told a trouble of the disk in plain words, once, and None when it is over: the run
-    waits for the disk and goes on. `leaving` is called when workers are about to be told to leave.
+    waits for the disk and goes on. `leaving` is called when workers are about to be told to leave,
+    with whether the disk is in trouble.
 
     Raises `InputError`, `RunStopped`, and `Interrupted` after workers have saved and left.
     A run whose input was refused before it began leaves nothing behind in the folder.
@@ -242,7 +243,7 @@ def run_here(
         try:
             while not (over := turns.step(LOOK)):
                 if signals:
-                    leaving()
+                    leaving(turns.in_trouble)
                     raise Interrupted
                 if over is None:  # the disk fails or hangs, and the ledger may be in use
                     continue

@@ -57,13 +57,7 @@ class PatientFolder(RunFolder):
     def assignment(self, life: str) -> Assignment | None:
         if self.unsaid is not None:  # the real one speaks every second
             self.report(life, self.unsaid)
-        try:
-            return super().assignment(life)
-        except OSError as error:
-            if not may_pass(error):
-                raise
-            self.waits.note(error)
-            return None
+        return self.waits.once(lambda: super(PatientFolder, self).assignment(life), None)
 
     def task(self, folder: str) -> Task | None:
         return self.waits.announced(lambda: super(PatientFolder, self).task(folder))

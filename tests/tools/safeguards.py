@@ -365,8 +365,8 @@ SAFEGUARDS = (
     Safeguard(
         "a save that the disk refuses does not stop training",
         f"{TRAINER}/tasks/train.py",
-        "            self.context.patience.note(error)\n            return min(",
-        "            raise\n            return min(",
+        "self.context.patience.once(save, min(",
+        "save() or (min(",
         f"{TRAINING}::test_a_save_that_the_disk_refuses_costs_nothing_but_itself",
     ),
     Safeguard(

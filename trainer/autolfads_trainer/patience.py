@@ -47,6 +47,21 @@ class Patience:
             self._wait(wait)
             wait = min(2 * wait, LONGEST_WAIT)
 
+    def once(self, call: Callable[[], T], otherwise: T) -> T:
+        """Return `call()`, or `otherwise` where the disk does not let it: the caller comes again.
+
+        Other errors are raised.
+        """
+        try:
+            result = call()
+        except OSError as error:
+            if not may_pass(error):
+                raise
+            self.note(error)
+            return otherwise
+        self.over()
+        return result
+
     def announced(self, call: Callable[[], T | None]) -> T | None:
         """Return `call()` of a name that another file has announced.
 

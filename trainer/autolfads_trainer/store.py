@@ -308,9 +308,8 @@ class RunFolder:
     # Publishing and tidying, by the controller alone.
     def publish(self, folder: str) -> None:
         """Make the results written into an export attempt's folder the results of the run."""
-        made = self.path(folder) / "results"
+        made = self.path(f"{folder}/results")
         _refuse_link(self.results)
-        _refuse_link(made)
         if made.is_dir() and not self.results.exists():
             try:
                 made.rename(self.results)

@@ -96,15 +96,7 @@ class Worker:
         return LEFT
 
     def _assignment(self) -> Assignment | None:
-        try:
-            found = self.folder.assignment(self.life)
-        except OSError as error:
-            if not may_pass(error):
-                raise
-            self.patience.note(error)
-            return None
-        self.patience.over()
-        return found
+        return self.patience.once(lambda: self.folder.assignment(self.life), None)
 
     def _do(self, folder: str) -> None:
         task = self.patience.announced(lambda: self.folder.task(folder))

@@ -75,6 +75,11 @@ class SteadyTurns:
         """Whether a turn is being taken: then what it changes is not to be read."""
         return self._since is not None
 
+    @property
+    def in_trouble(self) -> bool:
+        """Whether a trouble was told and not its end."""
+        return bool(self._told)
+
     def _begin(self) -> None:
         if self._thread is None:
             # A daemon: a process must be able to end although a mount never answers.

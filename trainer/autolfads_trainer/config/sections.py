@@ -25,6 +25,7 @@ from autolfads_trainer.config.checks import (
     number,
     whole,
 )
+from autolfads_trainer.records import MOST_MEMBERS
 
 MAX_SEED = 2**63 - 1  # the largest that JSON through Kubernetes and torch both carry
 
@@ -122,7 +123,7 @@ class PbtSection(Section):
 
     metric: Annotated[str, BeforeValidator(Choice(METRICS))]
     resources_per_trial: _Resources = _Resources()
-    num_samples: Annotated[int, whole(1, 10_000)]
+    num_samples: Annotated[int, whole(1, MOST_MEMBERS)]
     perturbation_interval: Positive
     burn_in_period: NotNegative
     patience: Positive

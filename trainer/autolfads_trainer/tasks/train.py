@@ -106,15 +106,12 @@ class _Attempt:
 
     def _save_if_the_disk_lets(self) -> float:
         """Save; return the seconds until the next one. A disk in trouble does not stop training."""
-        try:
+
+        def save() -> float:
             self.save()
-        except OSError as error:
-            if not may_pass(error):
-                raise
-            self.context.patience.note(error)
-            return min(self.context.save_every, TRY_AGAIN)
-        self.context.patience.over()
-        return self.context.save_every
+            return self.context.save_every
+
+        return self.context.patience.once(save, min(self.context.save_every, TRY_AGAIN))
 
     def save_at_last(self, *, wait: bool) -> bool:
         """Save what was trained; with `wait`, as soon as the disk lets it. Return whether it is.
