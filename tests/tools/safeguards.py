@@ -298,6 +298,21 @@ SAFEGUARDS = (
     ),
     # Bounds.
     Safeguard(
+        "a stranger that has much to do is held against nobody",
+        f"{OPERATOR}/controller/attempts.py",
+        "            abandoned += not outcome.stranger\n",
+        "            abandoned += 1\n",
+        f"{ATTEMPTS}::test_attempts_are_used_up_by_failures_and_by_losses_without_progress",
+    ),
+    Safeguard(
+        "a stranger is waited for longer at each attempt",
+        f"{OPERATOR}/controller/vitals.py",
+        " * 2.0 ** min(before, 30)",
+        "",
+        "test_controller_signs_of_life.py"
+        "::test_steps_that_take_longer_than_a_stranger_is_waited_for_decide_nothing",
+    ),
+    Safeguard(
         "attempts are used up",
         f"{OPERATOR}/controller/attempts.py",
         "failed >= MAX_FAILED or abandoned >= MAX_ABANDONED",

@@ -26,7 +26,8 @@ def _quick() -> Iterator[None]:
 def an_attempt(number: int, word: str) -> Outcome | None:
     """Read `failed`, `input`, `open`, `finished`, or `saved`, `abandoned` with `@epoch.steps`.
 
-    `damaged` has found its start damaged, and after `final` nothing can help.
+    `damaged` has found its start damaged, and after `final` nothing can help. `stranger` was
+    abandoned by a controller that does not know its worker.
     """
     name, _, reached = word.partition("@")
     if name == "open":
@@ -40,7 +41,8 @@ def an_attempt(number: int, word: str) -> Outcome | None:
     epoch, _, steps = reached.partition(".")
     return Outcome.model_validate(
         {
-            "outcome": name,
+            "outcome": "abandoned" if name == "stranger" else name,
+            "stranger": name == "stranger",
             "reason": None if name == "finished" else f"reason {number}",
             "epoch": int(epoch) if epoch else None,
             "steps": int(steps or 0),
@@ -83,6 +85,11 @@ def of(*words: str) -> list[Outcome | None]:
         (["failed"] * 2 + ["damaged"] * 2 + ["failed"], True),
         (["abandoned"] * 5 + ["damaged"] + ["abandoned"] * 5, True),
         (["final"], True),
+        (["stranger"] * 50, False),
+        (["stranger@3"] * 50, False),
+        (["abandoned"] * 9 + ["stranger"] * 9, False),
+        (["abandoned"] * 5 + ["stranger"] + ["abandoned"] * 5, True),
+        (["abandoned"] * 9 + ["stranger@1"] + ["abandoned"] * 9, False),  # something new saved
     ],
 )
 def test_attempts_are_used_up_by_failures_and_by_losses_without_progress(

@@ -64,13 +64,17 @@ def test_a_name_that_is_not_there_yet_is_looked_for_more_and_more_slowly() -> No
     assert sorted(waits, key=lambda wait: round(wait, 1)) == waits
 
 
-def test_strangers_are_given_less_time() -> None:
+def test_strangers_are_given_less_time_at_first_and_more_at_each_attempt() -> None:
     vitals = Vitals()
     vitals.hear(["s"], {"s": status(1)}, 0.0)
-    assert vitals.strangers_gone(["s"], STRANGER_SILENT) == []
-    assert vitals.strangers_gone(["s"], STRANGER_SILENT + 1) == ["s"]
+    for before, time in [(0, 1), (1, 2), (2, 4), (3, 8), (4, 16)]:
+        assert not vitals.is_gone("s", time * STRANGER_SILENT, before)
+        assert vitals.is_gone("s", time * STRANGER_SILENT + 1, before)
+    for before in (5, 6, 5000):  # never more than our own
+        assert not vitals.is_gone("s", SILENT, before)
+        assert vitals.is_gone("s", SILENT + 1, before)
     vitals.hear(["s"], {"s": status(2)}, STRANGER_SILENT + 1)
-    assert vitals.strangers_gone(["s"], STRANGER_SILENT + 1) == []
+    assert not vitals.is_gone("s", STRANGER_SILENT + 1, 0)
 
 
 def controllers(root: Path, speeds: tuple[float, ...]) -> list[tuple[Controller, PlayedPool]]:
@@ -102,6 +106,28 @@ def test_two_controllers_with_workers_of_their_own_leave_each_others_alone(tmp_p
     assert all(pool.begun for _, pool in both)  # they shared the work
 
 
+def test_steps_that_take_longer_than_a_stranger_is_waited_for_decide_nothing(
+    tmp_path: Path,
+) -> None:
+    """Each controller takes the other's workers for dead; an attempt is longer than it waits."""
+    calm, rough = tmp_path / "calm", tmp_path / "rough"
+    with without_syncing():
+        played(calm, MINI)
+        both = controllers(rough, (1.0, 3.0))
+        for turn in range(2_500):
+            over = [controller.turn() for controller, _ in both]
+            if all(over):
+                break
+            for _, pool in both:
+                if turn % 12 == 0:
+                    pool.step()
+    assert all(controller.ledger.end is not None for controller, _ in both)
+    assert history(rough) == history(calm)
+    every = [end for m in range(4) for g in range(1, 5) for end in attempts(rough, m, g)]
+    assert every.count("abandoned") > 10
+    assert every.count("finished") == 16
+
+
 def test_workers_of_a_controller_that_is_gone_are_given_up_when_they_go_silent(
     tmp_path: Path,
 ) -> None:
@@ -120,6 +146,7 @@ def test_workers_of_a_controller_that_is_gone_are_given_up_when_they_go_silent(
     outcome = RunFolder(tmp_path).outcome(seen[0])
     assert outcome is not None
     assert (outcome.outcome, outcome.reason) == ("abandoned", "its worker is gone")
+    assert outcome.stranger
 
 
 def test_what_workers_leave_behind_is_removed_and_their_last_logs_are_kept(tmp_path: Path) -> None:

@@ -135,6 +135,7 @@ class Outcome(Record):
     outcome: Literal["finished", "failed", "saved", "abandoned"]
     reason: str | None = None
     input_error: bool = False  # the user can mend it; trying again cannot
+    stranger: bool = False  # abandoned: by a controller that does not know its worker
     epoch: Count | None = None  # epochs completed when the newest checkpoint was saved
     steps: Count = 0  # further steps completed within the next epoch
     checkpoint: str | None = None

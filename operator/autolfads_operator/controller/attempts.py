@@ -15,7 +15,9 @@ def used_up(outcomes: Iterable[Outcome | None]) -> bool:
     """Return whether there is no next attempt after these; None: it has no outcome yet.
 
     After three failures, or ten abandoned attempts in a row with nothing new saved. Leaving early
-    (`saved`) never counts, nor does input that the user must mend: the run waits for that. A
+    (`saved`) never counts, nor does input that the user must mend: the run waits for that. What was
+    abandoned by a controller that does not know the worker does not count either: it may have had
+    much to do and no time to say so, and how long a step takes must not decide anything. A
     damaged start does not count either: it is made again, or the leg is given up (`final`). But an
     end that is damaged as often as it is made is not made without end.
     """
@@ -33,7 +35,7 @@ def used_up(outcomes: Iterable[Outcome | None]) -> bool:
         if outcome.outcome == "failed" and not outcome.input_error:
             failed, abandoned = failed + 1, 0
         elif outcome.outcome == "abandoned" and reached <= furthest:
-            abandoned += 1
+            abandoned += not outcome.stranger
         else:
             abandoned = 0
         furthest = max(furthest, reached)

@@ -191,6 +191,11 @@ class Ledger:
         """Return the attempts that have no outcome."""
         return list(self._open.values())
 
+    def given_up(self, attempt: Attempt) -> int:
+        """Return how many attempts beside this one had workers that nobody knew, and went silent."""
+        beside = self.attempts_in(attempt.task.folder)
+        return sum(other.outcome.stranger for other in beside if other.outcome is not None)
+
     def best_leg(self) -> Leg:
         """Return the leg whose end is the run's result so far. Raises `LookupError`: none is."""
         best = self.board.best

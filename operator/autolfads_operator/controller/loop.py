@@ -169,13 +169,16 @@ class Controller:
     def _give_up_the_dead(self, lives: list[str], now: float) -> None:
         alive = set(lives)
         strangers = self._strangers(lives)
-        gone = set(self.vitals.strangers_gone(strangers, now))
         for attempt in self.ledger.open_attempts():
             life = attempt.task.worker
-            if life in alive or (life in strangers and life not in gone):
+            stranger = life in strangers
+            if life in alive or (
+                stranger and not self.vitals.is_gone(life, now, self.ledger.given_up(attempt))
+            ):
                 continue
             fate = "gave no sign" if life in self._dropped else "is gone"
-            self.ledger.settle(attempt, abandon(self.folder, attempt, f"its worker {fate}"))
+            outcome = abandon(self.folder, attempt, f"its worker {fate}", stranger=stranger)
+            self.ledger.settle(attempt, outcome)
 
     def _tidy_lives(self) -> None:
         """Remove the files of workers that are over and have nothing open."""

@@ -33,7 +33,7 @@ def note_outcomes(
                 ledger.settle(attempt, outcome)
 
 
-def abandon(folder: RunFolder, attempt: Attempt, reason: str) -> Outcome:
+def abandon(folder: RunFolder, attempt: Attempt, reason: str, *, stranger: bool = False) -> Outcome:
     """Give an attempt up, unless it has an outcome, and return the outcome that counts.
 
     What its worker said of its newest checkpoint goes into the outcome, so that the next attempt
@@ -49,6 +49,7 @@ def abandon(folder: RunFolder, attempt: Attempt, reason: str) -> Outcome:
         Outcome(
             outcome="abandoned",
             reason=reason,
+            stranger=stranger,
             epoch=saved.saved_epoch if saved else None,
             steps=saved.saved_steps if saved else 0,
             checkpoint=name if saved else None,

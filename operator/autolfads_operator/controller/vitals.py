@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from autolfads_trainer.records import WorkerStatus
 
 SILENT = 300.0  # seconds; a worker speaks after every step, and while it waits
-STRANGER_SILENT = 10.0  # seconds; of a worker that this controller's pool does not know
+STRANGER_SILENT = 10.0  # seconds; of a worker that this controller's pool does not know, at first
 FIRST_LOOK, SLOWEST_LOOK = 0.03, 1.0  # seconds between looks for a name that is not there yet
 
 
@@ -57,9 +57,14 @@ class Vitals:
         """Return those of our `lives` that have shown no sign for as long as that."""
         return [life for life in lives if self._silence(life, now) > seconds]
 
-    def strangers_gone(self, lives: Collection[str], now: float) -> list[str]:
-        """Return those of the `lives` of somebody else's that are taken for dead."""
-        return [life for life in lives if self._silence(life, now) > self.stranger_silent_after]
+    def is_gone(self, stranger: str, now: float, before: int) -> bool:
+        """Return whether somebody else's worker is taken for dead, as `before` others at its task.
+
+        Each time waits twice as long as the time before, up to what our own are given: a step that
+        takes longer than we wait is done in the end, and not begun for ever.
+        """
+        enough = min(self.stranger_silent_after * 2.0 ** min(before, 30), self.silent_after)
+        return self._silence(stranger, now) > enough
 
     def _silence(self, life: str, now: float) -> float:
         return now - self._signs[life].at if life in self._signs else 0.0
