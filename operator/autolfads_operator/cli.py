@@ -227,8 +227,13 @@ def _run(console: Console, folder: RunFolder, owner: Owner, settings: Settings) 
         )
         console.print(f"stopping: {what}")
 
+    def left(paths: list[str]) -> None:
+        what = f"{len(paths)} files that nobody needs, such as {paths[0]}"
+        told = f"note: {folder.root}: the disk did not let autolfads remove {what}"
+        console.print(told, style="yellow", highlight=False, soft_wrap=True)
+
     try:
-        end = run_here(folder, owner, settings, show, tell=tell, leaving=leaving)
+        end = run_here(folder, owner, settings, show, tell=tell, leaving=leaving, left=left)
     finally:
         view.close()
     assert end is not None  # noqa: S101  (it ran to its end)

@@ -218,12 +218,14 @@ def run_here(
     until_prepared: bool = False,
     tell: Callable[[str | None], None] = lambda _trouble: None,
     leaving: Callable[[bool], None] = lambda _in_trouble: None,
+    left: Callable[[list[str]], None] = lambda _paths: None,
 ) -> End | None:
     """Run to the end, or until everything is prepared. The caller holds the folder (`alone`).
 
     `tell` is told a trouble of the disk in plain words, once, and None when it is over: the run
     waits for the disk and goes on. `leaving` is called when workers are about to be told to leave,
-    with whether the disk is in trouble.
+    with whether the disk is in trouble. `left` is told at the end what the disk would not let be
+    removed, if there is anything.
 
     Raises `InputError`, `RunStopped`, and `Interrupted` after workers have saved and left.
     A run whose input was refused before it began leaves nothing behind in the folder.
@@ -261,6 +263,8 @@ def run_here(
         finally:
             _leave(pool, signals, patience=PATIENCE if signals else 10.0, told=not ended_well)
     show(picture_of(controller.ledger, controller.statuses), None)
+    if controller.left:
+        left(controller.left)
     return controller.ledger.end
 
 

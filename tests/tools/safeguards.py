@@ -24,6 +24,7 @@ class Safeguard(NamedTuple):
 
 WHOLE = "test_run_directory_files_are_whole.py"
 FIRST = "test_run_directory_first_writer_wins.py"
+REFUSALS = "test_controller_removals_that_fail.py"
 NAMES = "test_run_directory_names_and_tidying.py"
 RECORDS = "test_run_directory_records_are_checked.py"
 VOLUME = "test_run_directory_needs_a_volume.py"
@@ -127,8 +128,8 @@ SAFEGUARDS = (
     Safeguard(
         "the last turn tidies up whatever it takes",
         f"{OPERATOR}/controller/loop.py",
-        "            self._tidier.tidy(self.ledger)\n        elif",
-        "            self._tidier.tidy(self.ledger, until)\n        elif",
+        "            done = self._tidier.tidy(self.ledger)\n",
+        "            done = self._tidier.tidy(self.ledger, 0.0) or True\n",
         "test_controller_retention.py::test_the_last_turn_tidies_up_although_its_time_is_used_up",
     ),
     Safeguard(
@@ -294,7 +295,7 @@ SAFEGUARDS = (
         f"{OPERATOR}/controller/plan.py",
         "            yield GiveUp(_given_up(leg), _damage_beyond_repair(start))\n",
         "            pass\n",
-        f"{DAMAGED}::test_a_winner_that_cannot_be_made_again_loses_its_heirs_and_not_the_run",
+        f"{DAMAGED}::test_making_again_what_fails_is_given_up",
     ),
     # Bounds.
     Safeguard(
@@ -322,9 +323,51 @@ SAFEGUARDS = (
     Safeguard(
         "checkpoints that nobody needs are removed",
         f"{OPERATOR}/controller/tidy.py",
-        ' and self.folder.remove(f"{place}/{name}"):',
+        ' and self.removals.remove(f"{place}/{name}"):',
         ":",
         "test_controller_retention.py::test_saves_of_attempts_that_did_not_finish_are_removed",
+    ),
+    Safeguard(
+        "what the disk refuses to remove keeps nothing else from going",
+        f"{OPERATOR}/controller/removals.py",
+        "            if not may_pass(error):\n                raise\n            wait",
+        "            raise\n            wait",
+        f"{REFUSALS}::test_one_that_can_never_be_removed_stays_alone_and_is_named_at_the_end",
+    ),
+    Safeguard(
+        "nothing is begun where too much cannot be removed",
+        f"{OPERATOR}/controller/loop.py",
+        "        while may_act and not self.more",
+        "        while not self.more",
+        f"{REFUSALS}::test_a_disk_that_refuses_more_than_there_is_room_for_is_waited_for",
+    ),
+    Safeguard(
+        "what an export left goes before the next one begins",
+        f"{OPERATOR}/controller/loop.py",
+        "        if self.ledger.export:\n            # What",
+        "        if False:\n            # What",
+        f"{REFUSALS}::test_what_an_export_left_is_large_and_is_removed_before_the_next_one",
+    ),
+    Safeguard(
+        "a last turn that the disk refuses ends",
+        f"{OPERATOR}/controller/loop.py",
+        "        return done or enough\n",
+        "        return done\n",
+        f"{REFUSALS}::test_workers_are_told_to_leave_although_the_last_things_cannot_be_removed",
+    ),
+    Safeguard(
+        "what is half-made beside the decided records is removed",
+        f"{OPERATOR}/controller/tidy.py",
+        "self._sweep_temporary(None, of=_DECIDED) and ",
+        "",
+        f"{REFUSALS}::test_workers_are_told_to_leave_although_the_last_things_cannot_be_removed",
+    ),
+    Safeguard(
+        "what is gone or damaged is made again from the beginning if need be",
+        f"{OPERATOR}/controller/plan.py",
+        "        if isinstance(start, Forgotten):\n            yield Recall(start.place)\n",
+        "",
+        f"{DAMAGED}::test_all_checkpoints_damaged_at_once_are_made_again_from_the_beginning",
     ),
     Safeguard(
         "old generations are forgotten",

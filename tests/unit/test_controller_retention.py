@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import json
 import random
 import tempfile
@@ -19,8 +18,6 @@ from random_runs import SCORES, Fate, Trouble, fates, minis, seeds
 from autolfads_operator.controller import loop
 from autolfads_operator.controller.reading import read_ledger
 from autolfads_operator.controller.retention import needed
-from autolfads_operator.controller.tidy import LOGS_KEPT, Tidier
-from autolfads_trainer.disk import make_folder
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -151,29 +148,3 @@ def test_the_last_turn_tidies_up_although_its_time_is_used_up(
     left = checkpoints(tmp_path / "slow")
     assert left == checkpoints(tmp_path / "calm")
     assert len(left) < 9
-
-
-def test_logs_of_workers_are_removed_on_a_disk_that_refuses_at_times(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    folder = WatchedFolder(tmp_path)
-    make_folder(tmp_path / "workers")
-    lives = [f"worker-{number}" for number in range(LOGS_KEPT + 3)]
-    for life in lives:
-        (tmp_path / f"workers/{life}.log").touch()
-    remove, refused = folder.remove, set()
-
-    def refused_at_times(name: str) -> bool:
-        if name.endswith(".log") and name not in refused:
-            refused.add(name)
-            raise OSError(errno.EIO, "no")
-        return remove(name)
-
-    monkeypatch.setattr(folder, "remove", refused_at_times)
-    tidier = Tidier(folder)
-    for _ in range(3):
-        with pytest.raises(OSError, match="no"):
-            tidier.lives_over(lives)
-    tidier.lives_over(lives)
-    kept = sorted(path.stem for path in (tmp_path / "workers").iterdir())
-    assert kept == sorted(lives[-LOGS_KEPT:])

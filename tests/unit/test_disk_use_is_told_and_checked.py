@@ -101,9 +101,9 @@ def test_the_number_of_checkpoints_is_bounded_however_long_the_run() -> None:
         configuration = {"pbt": pbt, "trainer": {"max_epochs": epochs}}
         return Plan(configuration, SIZES, mode, 0, False, 0).checkpoints
 
-    assert checkpoints(1000, "synchronous") == checkpoints(5000, "synchronous") == 72
-    assert checkpoints(5, "synchronous") == 60  # of one generation there is but one end each
-    assert checkpoints(1000, "asynchronous") == 10 * 200 + 50
+    assert checkpoints(1000, "synchronous") == checkpoints(5000, "synchronous") == 84
+    assert checkpoints(5, "synchronous") == 72  # of one generation there is but one end each
+    assert checkpoints(1000, "asynchronous") == 10 * 200 + 62
 
 
 def test_files_take_whole_blocks() -> None:

@@ -27,6 +27,7 @@ RECORD = 1024  # an order, a task or an outcome, but for what grows with the run
 LOG = 1_000_000  # of a worker: bounded there
 LOGS_KEPT = 8  # of workers that are over
 INTERRUPTIONS = 10  # for each member, that are counted in
+REFUSED = 2  # files that the disk may refuse to remove while the run goes on
 SAVES = 5  # of one leg: two of attempts before, two of the open one, one that is being written
 
 
@@ -107,12 +108,13 @@ class Plan:
 
         Ends of generations: of each member its newest or, while that is made, what it started from
         and what that was made from; the best, and what that was made from. In asynchronous mode
-        a member that is behind may still compare with any of them. Besides, the saves.
+        a member that is behind may still compare with any of them. Besides, the saves, and what the
+        disk refuses to remove: when that is noticed, each member may have begun to make one more.
         """
         ends = self.members * len(self.generations)
         if self.mode == "synchronous":
             ends = min(2 * self.members + 2, ends)
-        return ends + SAVES * self.members
+        return ends + (SAVES + 1) * self.members + REFUSED
 
 
 def in_units(size: int) -> str:

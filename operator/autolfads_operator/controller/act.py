@@ -13,9 +13,11 @@ from autolfads_operator.controller.actions import (
     GiveTask,
     GiveUp,
     Publish,
+    Recall,
     Stop,
 )
 from autolfads_operator.controller.ledger import Ledger
+from autolfads_operator.controller.reading import recall
 from autolfads_operator.errors import RunStopped
 from autolfads_trainer.records import Assignment, Outcome, Task
 from autolfads_trainer.store import RunFolder
@@ -39,6 +41,8 @@ def act(folder: RunFolder, ledger: Ledger, actions: Sequence[Action]) -> None:
         match action:
             case Freeze(run):
                 ledger.freeze(folder.freeze(run))
+            case Recall(place):
+                recall(folder, ledger, place)
             case GiveUp(task, reason):
                 counts = folder.give_task(task)
                 if counts != task:  # another controller has it made

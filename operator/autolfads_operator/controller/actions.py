@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from autolfads_trainer.records import End, Order, Run, Task
+from autolfads_trainer.records import End, Order, Place, Run, Task
 
 
 @dataclass(frozen=True)
@@ -26,6 +26,13 @@ class GiveTask:
     """Write a task and point its worker to it."""
 
     task: Task
+
+
+@dataclass(frozen=True)
+class Recall:
+    """Read a leg that is not in the ledger: what is to start next needs its end."""
+
+    place: Place
 
 
 @dataclass(frozen=True)
@@ -57,4 +64,4 @@ class Stop:
     reason: str
 
 
-Action = Freeze | GiveOrder | GiveTask | GiveUp | Publish | Finish | Stop
+Action = Freeze | GiveOrder | GiveTask | Recall | GiveUp | Publish | Finish | Stop

@@ -111,6 +111,12 @@ class Ledger:
         self.newest[order.member] = order.generation
         self.changes += 1
 
+    def recall(self, order: Order) -> Leg:
+        """Note an order again that was over and forgotten, and return its leg, without attempts."""
+        leg = self.legs[order.member, order.generation] = Leg(order)
+        self.changes += 1
+        return leg
+
     def attempts_in(self, folder: str) -> list[Attempt]:
         """Return the list that the attempt in `folder` belongs to.
 
@@ -192,7 +198,7 @@ class Ledger:
         return list(self._open.values())
 
     def given_up(self, attempt: Attempt) -> int:
-        """Return how many attempts beside this one had workers that nobody knew, and went silent."""
+        """Return how many attempts beside this one had silent workers that nobody knew."""
         beside = self.attempts_in(attempt.task.folder)
         return sum(other.outcome.stranger for other in beside if other.outcome is not None)
 

@@ -7,15 +7,17 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from autolfads_operator.controller.act import act
+from autolfads_operator.controller.leavings import Leavings
 from autolfads_operator.controller.ledger import Ledger
 from autolfads_operator.controller.observe import abandon, note_outcomes, read_statuses, trouble_in
 from autolfads_operator.controller.plan import plan
 from autolfads_operator.controller.reading import catch_up, read_ledger
 from autolfads_operator.controller.reminders import Reminder
+from autolfads_operator.controller.removals import Removals
 from autolfads_operator.controller.tidy import Tidier
 from autolfads_operator.controller.vitals import Vitals
 from autolfads_operator.pools import Pool
-from autolfads_trainer.disk import is_temporary
+from autolfads_trainer.disk import may_pass
 from autolfads_trainer.records import Assignment, Owner, WorkerStatus
 from autolfads_trainer.store import RunFolder
 from autolfads_trainer.userinput import InputError
@@ -25,6 +27,7 @@ QUIET = 20.0  # seconds without a sign, after which the disk is asked whether it
 LOOK_AGAIN = 1.0  # seconds between looks at what another controller's workers do
 AT_ONCE = 4  # records that are written side by side
 ENOUGH = 0.02  # seconds of writing, after which the rest is for the next turn
+LAST_TRIES = 60.0  # seconds that a disk which refuses to remove has to change its mind at the end
 
 
 @dataclass
@@ -43,7 +46,10 @@ class Controller:
     ledger: Ledger = field(init=False)
     statuses: dict[str, WorkerStatus] = field(init=False, default_factory=dict)
     more: bool = field(init=False, default=False)  # whether the last turn left something to do
+    left: list[str] = field(init=False, default_factory=list)  # at the end, not to be removed
+    _removals: Removals = field(init=False)
     _tidier: Tidier = field(init=False)
+    _leavings: Leavings = field(init=False)
     _reminder: Reminder = field(init=False)
     _heard: dict[str, WorkerStatus] = field(init=False, default_factory=dict)  # strangers, too
     _seen: set[str] = field(init=False, default_factory=set)
@@ -52,13 +58,15 @@ class Controller:
     _refused: bool = field(init=False, default=False)
     _next_question: float = field(init=False, default=0.0)
     _last_turn: float = field(init=False, default=0.0)
-    _leftovers: dict[str, WorkerStatus | None] | None = field(init=False, default=None)
-    _half_made: list[str] = field(init=False, default_factory=list)
-    _leftovers_at: float = field(init=False, default=0.0)
+    _ended_at: float | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
         self.ledger = read_ledger(self.folder, self.owner)
-        self._tidier = Tidier(self.folder)
+        self._removals = Removals(self.folder)
+        self._tidier = Tidier(self._removals)
+        self._leavings = Leavings(
+            self.folder, self._removals, self.pool.vouches_for, self.vitals.silent_after
+        )
         self._reminder = Reminder(self.folder, self.vitals.stranger_silent_after)
         self._last_turn = self.clock()
 
@@ -79,28 +87,46 @@ class Controller:
         if self.ledger.refused is not None:
             raise InputError(self.ledger.refused)
         self._reminder.remind(self.ledger.open_attempts(), self._heard, self.pool.vouches_for, now)
+        if self.ledger.export:
+            # What one that failed has left can be large: it goes before the next one begins.
+            self._tidier.tidy(self.ledger, time.perf_counter() + ENOUGH)
         # Acting can make the next actions possible (orders before tasks), without a look outside.
         # The rest waits for the next turn once this one has taken its time: it is all one plan.
         until = time.perf_counter() + ENOUGH
         self.more = False
-        while not self.more and (actions := plan(self.ledger, self._idle())):
+        may_act = not self._removals.too_many
+        while may_act and not self.more and (actions := plan(self.ledger, self._idle())):
             act(self.folder, self.ledger, actions[:AT_ONCE])
             self.more = time.perf_counter() > until
-        if self.ledger.end is not None:  # there is no next turn to leave anything to
-            self._tidier.tidy(self.ledger)
-        elif not self.more:
-            self.more = not self._tidier.tidy(self.ledger, until)
-        self._tidy_lives()
+        over = self.ledger.end is not None and self._wind_up(now)
+        if self.ledger.end is None and not self.more:
+            self.more = not self._tidier.tidy(self.ledger, until) and not self._removals.refused
+        self._tidy_lives(now, until)
         self._last_turn = now  # when all were last heard: a turn can hang in its midst
-        if self.ledger.end is not None:
-            for life in self.pool.lives():
-                self.folder.assign(life, Assignment(leave=True))
-            return True
-        return False
+        return over
 
     def trouble(self) -> str | None:
-        """Return what workers tell of their disk in plain words; None: nothing is wrong with it."""
-        return trouble_in(self.statuses)
+        """Return what is wrong with the disk in plain words: as workers tell, or where it refuses
+        to remove something. None: nothing."""
+        return trouble_in(self.statuses) or self._removals.trouble
+
+    def _wind_up(self, now: float) -> bool:
+        """Let the workers go and remove the last things; return whether that is done.
+
+        It is when the disk has refused for long enough, too: then what is `left` stays.
+        """
+        self._ended_at = now if self._ended_at is None else self._ended_at
+        enough = now - self._ended_at > LAST_TRIES
+        try:
+            for life in self.pool.lives():
+                self.folder.assign(life, Assignment(leave=True))
+            done = self._tidier.tidy(self.ledger)
+        except OSError as error:
+            if not (enough and may_pass(error)):
+                raise
+            done = False
+        self.left = self._removals.refused
+        return done or enough
 
     def _observe(self, lives: list[str], now: float) -> list[str]:
         """Read what workers say; return the lives that are not silent."""
@@ -180,37 +206,13 @@ class Controller:
             outcome = abandon(self.folder, attempt, f"its worker {fate}", stranger=stranger)
             self.ledger.settle(attempt, outcome)
 
-    def _tidy_lives(self) -> None:
+    def _tidy_lives(self, now: float, until: float) -> None:
         """Remove the files of workers that are over and have nothing open."""
         lives = set(self.pool.lives())
         self._seen |= lives
         busy = {attempt.task.worker for attempt in self.ledger.open_attempts()}
         over = sorted(life for life in self._seen - lives - busy if self.pool.vouches_for(life))
-        if over:
-            self._tidier.lives_over(over)
-            self.vitals.forget(over)
-            self._seen -= set(over)
-        self._tidy_leftovers(lives | busy)
-
-    def _tidy_leftovers(self, in_use: set[str]) -> None:
-        """Remove the files of workers of controllers before this one that have gone silent."""
-        now = self.clock()
-        if self._leftovers is None:
-            names = {name.split(".", 1)[0] for name in self.folder.contents("workers")}
-            names = {name for name in names if name and not self.pool.vouches_for(name)}
-            self._leftovers = {name: self.folder.status(name) for name in names}
-            self._leftovers_at = now
-            self._half_made = [name for name in self.folder.contents() if is_temporary(name)]
-        elif (
-            self._leftovers or self._half_made
-        ) and now - self._leftovers_at > self.vitals.silent_after:
-            over = [
-                life
-                for life, status in self._leftovers.items()
-                if life not in in_use and self.folder.status(life) == status
-            ]
-            self._tidier.lives_over(sorted(over))
-            self._leftovers = {}
-            for name in self._half_made:  # by one that was killed: nobody takes as long as this
-                self.folder.remove(name)
-            self._half_made = []
+        self._leavings.over(over)
+        self.vitals.forget(over)
+        self._seen -= set(over)
+        self.more |= not self._leavings.tidy(lives | busy, now, until)

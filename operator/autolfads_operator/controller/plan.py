@@ -17,15 +17,16 @@ from autolfads_operator.controller.actions import (
     GiveTask,
     GiveUp,
     Publish,
+    Recall,
     Stop,
 )
 from autolfads_operator.controller.attempts import last_reason, used_up
 from autolfads_operator.controller.ledger import Attempt, Ledger, Leg
 from autolfads_operator.controller.orders import due_orders, is_over, last_of
 from autolfads_operator.controller.starts import (
+    Forgotten,
     Hopeless,
     Start,
-    Unseen,
     end_of,
     made_again,
     start_of,
@@ -111,6 +112,8 @@ def _train(ledger: Ledger, idle: Sequence[str]) -> Iterator[Action]:
         start = start_of(ledger, leg)
         if isinstance(start, Hopeless):
             yield GiveUp(_given_up(leg), _damage_beyond_repair(start))
+        if isinstance(start, Forgotten):
+            yield Recall(start.place)
         if not isinstance(start, Start) or start.leg.place in begun or _at_work_on(start.leg):
             continue
         worker = next(free, None)
@@ -193,7 +196,9 @@ def _begin_export(ledger: Ledger, best: Leg, worker: str) -> Iterator[Action]:
             f"training is done, but the best checkpoint is damaged, {start.reason}: "
             f"member {best.order.member} of generation {best.order.generation}"
         )
-    elif not isinstance(start, Unseen) and not _at_work_on(start.leg):
+    elif isinstance(start, Forgotten):
+        yield Recall(start.place)
+    elif isinstance(start, Start) and not _at_work_on(start.leg):
         yield GiveTask(_training_task(start, worker))
 
 

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from autolfads_operator.controller.ledger import Attempt, Ledger
 from autolfads_operator.controller.retention import forgettable
 from autolfads_trainer.disk import NotVisibleYetError
-from autolfads_trainer.records import Order, Outcome, Owner, Task
+from autolfads_trainer.records import Order, Outcome, Owner, Place, Task
 from autolfads_trainer.store import RunFolder
 
 SIDE_BY_SIDE = 16  # a shared volume answers slowly, but many at a time
@@ -69,6 +69,27 @@ def catch_up(folder: RunFolder, ledger: Ledger) -> None:
                 _add(ledger, found, ledger.attempts_in(f"{place}/attempt-1"))
     _note(folder, ledger, "export", ledger.export)
     ledger.end = ledger.end or folder.end()
+
+
+def recall(folder: RunFolder, ledger: Ledger, place: Place) -> None:
+    """Note a leg that an order starts from and the ledger lacks.
+
+    It was over and is forgotten, or another controller has just made it. Raises
+    `NotVisibleYetError` if it is not seen.
+    """
+    member, generation = place
+    if generation > ledger.newest.get(member, 0):
+        catch_up(folder, ledger)
+    elif (order := folder.order(member, generation)) is not None:
+        leg = ledger.recall(order)
+        _add(ledger, folder.attempts(folder.leg_folder(*place)), leg.attempts)
+        for attempt in leg.attempts:  # what is removed is not to be started from
+            names = folder.contents(attempt.task.folder)
+            attempt.files = {name for name in names if name.startswith("checkpoint")}
+    if place not in ledger.legs:
+        path = folder.path(f"{folder.leg_folder(*place)}/order.json")
+        what = "is missing, although another order starts from it; expected both"
+        raise NotVisibleYetError(errno.ENOENT, what, str(path))
 
 
 def _new_orders(folder: RunFolder, ledger: Ledger, member: int) -> list[Order]:

@@ -2,7 +2,8 @@
 
 The newest save of this generation, else the end of the parent's. One that is cut, changed or gone
 is never asked for twice: the save before it is used, and the end of a generation is made again,
-from what it was made from. That gives the same weights, so no decision changes.
+from what it was made from, if need be from the beginning. That gives the same weights, so no
+decision changes.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from dataclasses import dataclass
 
 from autolfads_operator.controller.attempts import saves, used_up
 from autolfads_operator.controller.ledger import Ledger, Leg
-from autolfads_trainer.records import Outcome
+from autolfads_trainer.records import Outcome, Place
 
 
 @dataclass(frozen=True)
@@ -26,9 +27,16 @@ class Start:
 
 @dataclass(frozen=True)
 class Hopeless:
-    """What is needed is damaged, and so is, or gone, what it could be made from."""
+    """What is needed is damaged, and making it again was tried as often as it is."""
 
     reason: str
+
+
+@dataclass(frozen=True)
+class Forgotten:
+    """What is needed is not in the ledger: it was over, or another controller has just made it."""
+
+    place: Place
 
 
 @dataclass(frozen=True)
@@ -50,7 +58,7 @@ def end_of(ledger: Ledger, leg: Leg) -> Outcome | None:
     return last.outcome
 
 
-def start_of(ledger: Ledger, leg: Leg) -> Start | Hopeless | Unseen:
+def start_of(ledger: Ledger, leg: Leg) -> Start | Hopeless | Forgotten | Unseen:
     """Return how to go on with `leg`: where to start it, or another leg to be made again first."""
     outcomes = [attempt.outcome for attempt in leg.attempts]
     if leg.finished is None:  # the saves of a finished leg were removed
@@ -60,7 +68,7 @@ def start_of(ledger: Ledger, leg: Leg) -> Start | Hopeless | Unseen:
         return Start(leg)
     parent = ledger.legs.get(leg.order.parent)
     if parent is None:
-        return Hopeless("what it was made from is removed already")
+        return Forgotten(leg.order.parent)
     end = end_of(ledger, parent)
     if end is not None:
         return Start(leg, end.checkpoint, end.sha256)
@@ -69,7 +77,7 @@ def start_of(ledger: Ledger, leg: Leg) -> Start | Hopeless | Unseen:
     return made_again(ledger, parent)
 
 
-def made_again(ledger: Ledger, leg: Leg) -> Start | Hopeless | Unseen:
+def made_again(ledger: Ledger, leg: Leg) -> Start | Hopeless | Forgotten | Unseen:
     """Return how to make the end of a finished leg again, whose checkpoint is damaged."""
     if used_up([attempt.outcome for attempt in leg.attempts]):
         return Hopeless("and could not be made again")

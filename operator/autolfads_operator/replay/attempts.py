@@ -160,7 +160,9 @@ def _ends_are_damaged(ledger: Ledger, leg: Leg) -> bool:
     if parent is None:
         return False
     ends = [a.outcome.checkpoint for a in parent.attempts if a.outcome and a.has_finished]
-    return bool(ends) and all(end is None or end in ledger.damaged for end in ends)
+    damaged = all(end is None or end in ledger.damaged for end in ends)
+    # Or gone, and could not be made again.
+    return bool(ends) and (damaged or used_up([a.outcome for a in parent.attempts]))
 
 
 def _ended(leg: Leg, task: Task, outcome: Outcome) -> Iterator[Finding]:
