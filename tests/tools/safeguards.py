@@ -583,6 +583,22 @@ SAFEGUARDS = (
         "test_controller_retention_of_broken_attempts.py::test_what_workers_leave_that_come_back_is_removed",
     ),
     Safeguard(
+        "an order that was changed is not gone on with",
+        f"{OPERATOR}/controller/reading.py",
+        "    _refuse_changed(ledger)\n    #",
+        "    #",
+        "test_controller_refuses_changed_records.py"
+        "::test_an_order_that_was_changed_is_refused_and_named",
+    ),
+    Safeguard(
+        "what is not seen yet makes no order a changed one",
+        f"{OPERATOR}/controller/reading.py",
+        "        if derived.can_tell(leg):\n",
+        "        if True:\n",
+        "test_controller_refuses_changed_records.py"
+        "::test_outcomes_that_are_seen_late_make_no_order_a_changed_one",
+    ),
+    Safeguard(
         "no order is given in the place of one that was removed",
         f"{OPERATOR}/controller/reading.py",
         "    _refuse_gaps(folder, ledger)\n",

@@ -73,5 +73,70 @@ def test_a_score_that_is_not_the_one_of_its_metrics_is_refused(tmp_path: Path) -
     with pytest.raises(StoreError) as caught:
         read_ledger(folder, owner)
     assert str(caught.value) == (
-        f"{file}: was changed: its score is 0.001; expected {score}, as in its metrics"
+        f"{tmp_path / file}: was changed: its score is 0.001; expected {score}, as in its metrics"
     )
+
+
+ORDER = "members/001/gen-002/order.json"
+OTHERWISE = [
+    {"parent": [0, 1]},
+    {"copied": True},
+    {"hyperparameters": {"model.lr_init": 0.003}},
+    {"startEpoch": 1},
+    {"epochs": 77},
+    {"why": "it was told to"},
+]
+
+
+def read(root: Path) -> None:
+    folder = claimed(root)
+    owner = folder.owner()
+    assert owner is not None
+    read_ledger(folder, owner)
+
+
+@pytest.mark.parametrize("mode", ["synchronous", "asynchronous"])
+@pytest.mark.parametrize("otherwise", OTHERWISE, ids=lambda o: next(iter(o)))
+def test_an_order_that_was_changed_is_refused_and_named(
+    tmp_path: Path, mode: str, otherwise: dict[str, object]
+) -> None:
+    stopped(tmp_path, Mini(population=3, generations=6, mode=mode), 4)
+    read(tmp_path)
+    name = next(iter(otherwise))
+    before = json.loads((tmp_path / ORDER).read_text())
+    assert before[name] != otherwise[name]
+    change(tmp_path, ORDER, **otherwise)
+    with pytest.raises(StoreError) as caught:
+        read(tmp_path)
+    assert str(caught.value).startswith(f"{tmp_path / ORDER}: {name}")
+    assert "; expected " in str(caught.value)
+    (tmp_path / ORDER).write_text(json.dumps(before))
+    read(tmp_path)
+
+
+def test_an_order_that_says_to_have_compared_with_another_score_is_refused(tmp_path: Path) -> None:
+    stopped(tmp_path, Mini(population=2, generations=6, mode="asynchronous"), 4)
+    order = json.loads((tmp_path / ORDER).read_text())
+    change(tmp_path, ORDER, compared=order["compared"] | {"score": 0.75})
+    with pytest.raises(StoreError, match=r"compared\.score is 0\.75; expected 0\.5, the score of"):
+        read(tmp_path)
+
+
+@pytest.mark.parametrize("mode", ["synchronous", "asynchronous"])
+def test_a_score_that_was_changed_is_found_by_the_orders_that_followed(
+    tmp_path: Path, mode: str
+) -> None:
+    stopped(tmp_path, Mini(population=2, generations=6, mode=mode), 4)
+    for member in range(2):  # of which one copied or compared
+        change(tmp_path, f"members/00{member}/gen-002/attempt-1/outcome.json", score=0.1 + member)
+    with pytest.raises(StoreError, match=r"gen-003/order\.json"):
+        read(tmp_path)
+
+
+@pytest.mark.parametrize("mode", ["synchronous", "asynchronous"])
+def test_outcomes_that_are_seen_late_make_no_order_a_changed_one(tmp_path: Path, mode: str) -> None:
+    stopped(tmp_path, Mini(population=3, generations=6, mode=mode), 4)
+    for path in tmp_path.glob("members/*/gen-003/attempt-1/outcome.json"):
+        path.rename(tmp_path / "elsewhere")
+        read(tmp_path)
+        (tmp_path / "elsewhere").rename(path)

@@ -17,8 +17,8 @@ from random_runs import Fate, Trouble, fates, minis, seeds
 from replay_examples import records_of, replayed, rough_run, told
 
 from autolfads_operator.controller.orders import next_order, orders_of, rival_now
+from autolfads_operator.findings import order_file
 from autolfads_operator.replay import Records, replay
-from autolfads_operator.replay.findings import order_file
 from autolfads_operator.replay.records import ledger_of
 from autolfads_trainer.records import Owner
 from autolfads_trainer.store import RunFolder

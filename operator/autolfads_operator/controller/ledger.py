@@ -7,6 +7,7 @@ the thousandth generation costs a controller no more than the second.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import PurePath
 
 from autolfads_operator.controller.attempts import other_score, used_up
 from autolfads_operator.controller.scoreboard import Scoreboard
@@ -77,6 +78,7 @@ class Ledger:
 
     owner: Owner
     run: Run | None = None
+    root: PurePath = field(default_factory=PurePath)  # the run's folder, to name files by
     prepare: list[Attempt] = field(default_factory=list)
     legs: dict[Place, Leg] = field(default_factory=dict)
     export: list[Attempt] = field(default_factory=list)
@@ -157,17 +159,17 @@ class Ledger:
         if not attempt.open:
             return
         task = attempt.task
+        file = self.root / task.folder / "outcome.json"
         checkpoint = outcome.checkpoint
         if checkpoint is not None and not checkpoint.startswith(f"{task.folder}/checkpoint"):
             raise StoreError(
-                f"{task.folder}/outcome.json: names the checkpoint '{checkpoint}'; expected one of "
-                "its own attempt"
+                f"{file}: names the checkpoint '{checkpoint}'; expected one of its own attempt"
             )
         other = other_score(outcome, self.run.pbt.metric) if self.run else None
         if other is not None:
             raise StoreError(
-                f"{task.folder}/outcome.json: was changed: its score is {outcome.score}; expected "
-                f"{other}, as in its metrics"
+                f"{file}: was changed: its score is {outcome.score}; expected {other}, as in its "
+                "metrics"
             )
         if outcome.damaged is not None:
             self.damaged.add(outcome.damaged)

@@ -6,9 +6,10 @@ import errno
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
+from autolfads_operator.controller.derived import Derived
 from autolfads_operator.controller.ledger import Attempt, Ledger
 from autolfads_operator.controller.retention import forgettable
-from autolfads_trainer.disk import NotVisibleYetError
+from autolfads_trainer.disk import NotVisibleYetError, StoreError
 from autolfads_trainer.records import Order, Outcome, Owner, Place, Task
 from autolfads_trainer.store import RunFolder
 
@@ -19,9 +20,10 @@ Attempts = Sequence[tuple[Task, Outcome | None]]
 
 def read_ledger(folder: RunFolder, owner: Owner) -> Ledger:
     """Read all that was decided, once, at a controller's start."""
-    ledger = Ledger(owner)
+    ledger = Ledger(owner, root=folder.root)
     catch_up(folder, ledger)
     _refuse_gaps(folder, ledger)
+    _refuse_changed(ledger)
     # What is long over was tidied up when it was new; around the newest there may be leftovers.
     for leg in forgettable(ledger, back=4):
         del ledger.legs[leg.place]
@@ -44,6 +46,23 @@ def _refuse_gaps(folder: RunFolder, ledger: Ledger) -> None:
                 path = folder.path(f"{folder.leg_folder(member, newest + 1)}/order.json")
                 what = f"is missing, although there is one of generation {later}; expected both"
                 raise NotVisibleYetError(errno.ENOENT, what, str(path))
+
+
+def _refuse_changed(ledger: Ledger) -> None:
+    """Raise `StoreError` for an order that is not the one that follows from what was there.
+
+    Where that cannot be told yet, on a volume that shows outcomes late, the replay tells it later.
+    """
+    if ledger.run is None:
+        return
+    derived = Derived(ledger, ledger.run)
+    for leg in sorted(ledger.legs.values(), key=lambda leg: leg.place[::-1]):
+        if derived.can_tell(leg):
+            for finding in derived.differences(leg, leg.order):
+                raise StoreError(
+                    f"{ledger.root / str(finding)}: it was changed, or what it follows from was; "
+                    "`autolfads replay` says all that is not as it was"
+                )
 
 
 def catch_up(folder: RunFolder, ledger: Ledger) -> None:

@@ -6,8 +6,9 @@ plan it (`controller.orders`, `controller.starts`, `controller.plan`), fed with 
 
 from __future__ import annotations
 
+from autolfads_operator.findings import Finding
+
 from .check import Report, replay
-from .findings import Finding
 from .records import Records, read_records
 
 __all__ = ["Finding", "Records", "Report", "read_records", "replay"]

@@ -8,7 +8,7 @@ from dataclasses import replace
 from autolfads_operator.controller.attempts import other_score, used_up
 from autolfads_operator.controller.ledger import Attempt, Ledger, Leg
 from autolfads_operator.controller.starts import Start, start_of
-from autolfads_operator.replay.findings import Finding, order_file, said, whole
+from autolfads_operator.findings import Finding, order_file, said, whole
 from autolfads_operator.replay.records import Numbered, Records
 from autolfads_trainer.records import Outcome, Place, Task
 from autolfads_trainer.store import RunFolder

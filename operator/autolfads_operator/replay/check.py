@@ -6,9 +6,9 @@ from collections.abc import Collection
 from dataclasses import dataclass, replace
 from typing import Any
 
+from autolfads_operator.findings import Finding, in_a_line, whole
 from autolfads_operator.replay.attempts import check_attempts
 from autolfads_operator.replay.course import check_end, check_frozen, is_another_run
-from autolfads_operator.replay.findings import Finding, in_a_line, whole
 from autolfads_operator.replay.orders import check_orders
 from autolfads_operator.replay.records import Records, ledger_of
 

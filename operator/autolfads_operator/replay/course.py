@@ -15,9 +15,7 @@ from autolfads_operator.controller.actions import (
 )
 from autolfads_operator.controller.ledger import Ledger
 from autolfads_operator.controller.plan import frozen, plan
-from autolfads_operator.pbt import AllLost
-from autolfads_operator.replay.attempts import check_row, prefixes
-from autolfads_operator.replay.findings import (
+from autolfads_operator.findings import (
     Finding,
     differences,
     in_a_line,
@@ -25,6 +23,8 @@ from autolfads_operator.replay.findings import (
     said,
     whole,
 )
+from autolfads_operator.pbt import AllLost
+from autolfads_operator.replay.attempts import check_row, prefixes
 from autolfads_operator.replay.records import Records, ledger_of
 from autolfads_trainer.records import Outcome, Task
 
