@@ -7,7 +7,7 @@ from pathlib import Path
 from disk_runs import a_run
 from mounts import Volume
 
-SOON = {"autolfads_trainer.tasks.start.UNREADABLE": 0.5}
+SOON = {"autolfads_trainer.tasks.bad_sector.UNREADABLE": 0.5}
 
 
 def test_a_checkpoint_on_a_bad_sector_is_made_again(
@@ -29,3 +29,21 @@ def test_a_checkpoint_on_a_bad_sector_is_made_again(
     assert [outcome.outcome for outcome in again] == ["finished", "finished"]
     assert len({outcome.sha256 for outcome in again}) == 1, "to the last bit"
     assert wrong == []
+
+
+def test_metrics_on_a_bad_sector_cost_their_lines_in_the_fit_log(
+    volume: Volume, here: Path, tmp_path: Path
+) -> None:
+    bad = "members/001/gen-001/attempt-1/metrics.csv"
+    volume.faults([{"op": "read", "path": f"*/{bad}", "errno": "EIO"}])
+    source = volume.source / here.name / "run"
+    with a_run(tmp_path / "run", source, here / "run") as run:
+        came = run.came(run.finish(constants=SOON))
+        note = run.folder.outcome("export/attempt-1")
+
+    assert volume.hits()[0] > 0
+    assert came.different == ["results/fitlog.csv"]
+    assert came.lost == []
+    assert note is not None
+    assert "metrics are lost but for their last epoch" in (note.reason or "")
+    assert f"{bad}: cannot be read for" in (note.reason or "")

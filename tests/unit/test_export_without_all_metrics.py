@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import errno
+import math
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +14,9 @@ from test_training_task_and_its_disk import Bench, bench  # noqa: F401  (a fixtu
 
 from autolfads_trainer.disk import StoreError
 from autolfads_trainer.records import Task
+from autolfads_trainer.results.history import Row
+from autolfads_trainer.tasks import bad_sector
+from autolfads_trainer.tasks import export as results_export
 from autolfads_trainer.tasks.export import export
 from autolfads_trainer.tasks.train import train
 
@@ -91,3 +96,56 @@ def test_results_are_not_written_through_a_link(bench: Bench, tmp_path: Path) ->
     with pytest.raises(StoreError, match="results: is a link"):
         export(bench.context(), last)
     assert [path.read_text() for path in outside.iterdir()] == ["precious"]
+
+
+def unreadable(monkeypatch: pytest.MonkeyPatch, at: Bench, until: float) -> None:
+    """Let metrics lie on a bad sector until a time on the bench's clock."""
+    real = results_export.read_rows
+
+    def read(path: Path) -> list[Row]:
+        if at.now < until:
+            raise OSError(errno.EIO, os.strerror(errno.EIO), str(path))
+        return real(path)
+
+    monkeypatch.setattr(results_export, "read_rows", read)
+
+
+def test_metrics_on_a_bad_sector_are_lost_after_ten_minutes(
+    bench: Bench,  # noqa: F811
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    unreadable(monkeypatch, bench, math.inf)
+    reason = exported(bench, lambda _: None)
+    assert "cannot be read for 10 minutes: the disk reports input/output errors" in (reason or "")
+    assert epochs_in_fitlog(bench) == [1]
+    assert bad_sector.UNREADABLE <= bench.now < bad_sector.UNREADABLE + 10
+    assert "the disk reports input/output errors" in bench.troubles
+
+
+def test_metrics_that_can_be_read_again_before_are_not_lost(
+    bench: Bench,  # noqa: F811
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    unreadable(monkeypatch, bench, bad_sector.UNREADABLE - 10)
+    assert exported(bench, lambda _: None) is None
+    assert epochs_in_fitlog(bench) == [0, 1]
+
+
+def test_each_further_file_on_bad_sectors_is_waited_for_a_little() -> None:
+    now, broken = 0.0, OSError(errno.EIO, os.strerror(errno.EIO))
+
+    def read(_path: Path) -> None:
+        raise broken
+
+    bad = bad_sector.BadSectors(lambda: now, works=lambda _: True)
+    for name, seconds in (("a", bad_sector.UNREADABLE), ("b", bad_sector.FURTHER)):
+        call, begun = bad.reading(Path(name), read), now
+        while True:
+            try:
+                call()
+            except OSError as error:
+                assert error is broken
+            except bad_sector.Unreadable:
+                break
+            now += 1
+        assert now - begun == seconds

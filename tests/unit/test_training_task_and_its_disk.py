@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import math
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,13 +18,15 @@ from autolfads_operator.controller.ledger import Ledger
 from autolfads_operator.controller.orders import first_order
 from autolfads_operator.controller.plan import frozen
 from autolfads_trainer import disk
+from autolfads_trainer.data import hdf5
 from autolfads_trainer.patience import Patience
 from autolfads_trainer.records import Assignment, Order, Outcome, Task
 from autolfads_trainer.store import RunFolder
-from autolfads_trainer.tasks import start
+from autolfads_trainer.tasks import bad_sector, start
 from autolfads_trainer.tasks.context import Context, MustLeave, Said, TaskGone
 from autolfads_trainer.tasks.prepare import prepare
 from autolfads_trainer.tasks.train import train
+from autolfads_trainer.userinput import InputError
 
 SPEC: dict[str, Any] = {
     "data": {"generate": {"problem": "lorenz", "conditions": 2, "trials": 5, "channels": 4}},
@@ -266,7 +269,7 @@ def test_a_bad_sector_under_a_start_is_damage_after_ten_minutes(
     found = train(bench.context(), task)
     assert (found.outcome, found.damaged) == ("failed", first.checkpoint)
     assert "cannot be read for 10 minutes: the disk reports input/output" in (found.reason or "")
-    assert start.UNREADABLE <= bench.now < start.UNREADABLE + 10
+    assert bad_sector.UNREADABLE <= bench.now < bad_sector.UNREADABLE + 10
     assert bench.troubles == ["the disk reports input/output errors"]
     assert bench.folder.contents(task.folder) == ["task.json"]
 
@@ -275,7 +278,7 @@ def test_a_start_that_can_be_read_again_before_is_used(
     bench: Bench, whole: Outcome, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = train(bench.context(), bench.task())
-    unreadable(monkeypatch, bench, until=start.UNREADABLE - 10)
+    unreadable(monkeypatch, bench, until=bad_sector.UNREADABLE - 10)
     task = bench.task(2, start_from=first.checkpoint, start_sha256=first.sha256, resume=True)
     found = train(bench.context(), task)
     assert (found.outcome, found.score) == ("finished", whole.score)
@@ -285,7 +288,7 @@ def test_a_disk_that_fails_as_a_whole_is_waited_for_and_blames_no_checkpoint(
     bench: Bench, whole: Outcome, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = train(bench.context(), bench.task())
-    unreadable(monkeypatch, bench, until=10 * start.UNREADABLE)
+    unreadable(monkeypatch, bench, until=10 * bad_sector.UNREADABLE)
     failing = Failing(monkeypatch, "trial", times=float("inf"))
     task = bench.task(2, start_from=first.checkpoint, start_sha256=first.sha256, resume=True)
     found = train(bench.context(), task)
@@ -381,3 +384,47 @@ def test_an_order_that_is_seen_late_is_waited_for(bench: Bench) -> None:
     patient.sleep = sleep
     assert train(context, task).outcome == "finished"
     assert bench.now > 3
+
+
+def unreadable_data(monkeypatch: pytest.MonkeyPatch, at: Bench, until: float) -> None:
+    """Let the data lie on a bad sector until a time on the bench's clock."""
+    real = hdf5.fingerprint
+
+    def read(path: Path) -> str:
+        if at.now < until:
+            raise OSError(errno.EIO, os.strerror(errno.EIO), str(path))
+        return real(path)
+
+    monkeypatch.setattr(hdf5, "fingerprint", read)
+
+
+def test_data_on_a_bad_sector_stop_the_run_after_ten_minutes(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    unreadable_data(monkeypatch, bench, until=math.inf)
+    with pytest.raises(InputError) as caught:
+        train(bench.context(), bench.task())
+    path = bench.context().data_path(bench.context().run())
+    assert str(caught.value).startswith(
+        f"{path}: cannot be read for 10 minutes: the disk reports input/output errors; expected"
+    )
+    assert bad_sector.UNREADABLE <= bench.now < bad_sector.UNREADABLE + 10
+
+
+def test_data_that_can_be_read_again_before_are_used(
+    bench: Bench, whole: Outcome, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    unreadable_data(monkeypatch, bench, until=bad_sector.UNREADABLE - 10)
+    assert train(bench.context(), bench.task()).score == whole.score
+
+
+def test_data_on_a_disk_that_fails_as_a_whole_are_waited_for(
+    bench: Bench, whole: Outcome, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    unreadable_data(monkeypatch, bench, until=10 * bad_sector.UNREADABLE)
+    monkeypatch.setattr(Path, "iterdir", _no_list)
+    assert train(bench.context(), bench.task()).score == whole.score
+
+
+def _no_list(path: Path) -> Iterator[Path]:
+    raise OSError(errno.EIO, os.strerror(errno.EIO), str(path))

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from autolfads_trainer.disk import StoreError
 from autolfads_trainer.patience import Patience
 from autolfads_trainer.records import Run
 from autolfads_trainer.store import RunFolder
+from autolfads_trainer.tasks.bad_sector import BadSectors, Unreadable, lists
 from autolfads_trainer.userinput import InputError
 
 if TYPE_CHECKING:
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
 
     from autolfads_trainer.data.dataset import Dataset
     from autolfads_trainer.data.hdf5 import Recording
+
+
+T = TypeVar("T")
 
 
 class TaskGone(Exception):  # noqa: N818  (no error: the worker was given up, and leaves)
@@ -75,6 +79,13 @@ class Context:
         path = Path(run.data.path)
         return path if path.is_absolute() else self.folder.path(run.data.path)
 
+    def file_of_a_user(self, path: Path, read: Callable[[Path], T]) -> T:
+        """Return `read(path)`. Raises `InputError` where it lies on a bad sector."""
+        try:
+            return self.patience(BadSectors(self.patience.clock, works=lists).reading(path, read))
+        except Unreadable as error:
+            raise InputError(f"{error}; expected a file that can be read: restore it") from None
+
     def data(self, run: Run) -> tuple[Recording, Dataset]:
         """Read the data, once in a worker's life, and see that it is what `prepare` saw."""
         from autolfads_trainer.data.dataset import Dataset  # noqa: PLC0415
@@ -83,7 +94,7 @@ class Context:
         if self._data is None or self._data[0] != run.data.sha256:
             path = self.data_path(run)
             # First of all, since it tells a disk's trouble, which passes, as what it is.
-            found = fingerprint(path) if path.is_file() else None
+            found = self.file_of_a_user(path, lambda p: fingerprint(p) if p.is_file() else None)
             try:
                 recording = read_recording(path)
             except InputError:

@@ -7,7 +7,6 @@ import math
 import platform
 import shutil
 from collections.abc import Mapping
-from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -28,6 +27,7 @@ from autolfads_trainer.results.output_file import write_output_file
 from autolfads_trainer.results.quality import quality_of
 from autolfads_trainer.results.report import TrialExamples, write_report
 from autolfads_trainer.results.sampling import Arrays, posterior_means
+from autolfads_trainer.tasks.bad_sector import BadSectors, Unreadable
 from autolfads_trainer.tasks.context import Context, MustLeave, Said
 from autolfads_trainer.tasks.start import Damaged, loaded
 from autolfads_trainer.training.checkpoint import save_file
@@ -127,11 +127,12 @@ def read_history(context: Context, run: Run, task: Task) -> tuple[History, float
     With notes where metrics are lost: the fit log then has the last epoch alone, of the outcome.
     """
     legs, seconds, notes = [], 0.0, []
+    bad = BadSectors(context.patience.clock)
     for generation in range(1, max(task.reached, default=0) + 1):
         for member, reached in enumerate(task.reached):
             if generation <= reached:
                 context.say(Said("reading the metrics"))
-                leg, spent, lost = _read_leg(context, member, generation)
+                leg, spent, lost = _read_leg(context, bad, member, generation)
                 legs.append(leg)
                 seconds += spent
                 notes += [lost] if lost else []
@@ -144,12 +145,14 @@ def read_history(context: Context, run: Run, task: Task) -> tuple[History, float
     return History(run.name, run.seed, tuple(legs), task.best, limits), seconds, notes
 
 
-def _read_metrics(context: Context, path: Path, outcome: Outcome) -> tuple[list[Row], str | None]:
+def _read_metrics(
+    context: Context, bad: BadSectors, path: Path, outcome: Outcome
+) -> tuple[list[Row], str | None]:
     """Return the rows of an attempt that finished, and a note if all but the last are lost."""
     try:
-        rows = context.patience.announced(partial(read_rows, path))
+        rows = context.patience.announced(bad.reading(path, read_rows))
         why = f"{path}: is missing although this attempt finished"
-    except (ValueError, OSError) as error:  # a disk's trouble that can pass is waited for
+    except (ValueError, OSError, Unreadable) as error:  # what can pass was waited for
         rows, why = None, str(error) if str(path) in str(error) else f"{path}: {error}"
     if rows is not None:
         return rows, None
@@ -158,7 +161,9 @@ def _read_metrics(context: Context, path: Path, outcome: Outcome) -> tuple[list[
     return [row] if row else [], f"metrics are lost but for their last epoch: {why}"
 
 
-def _read_leg(context: Context, member: int, generation: int) -> tuple[Leg, float, str | None]:
+def _read_leg(
+    context: Context, bad: BadSectors, member: int, generation: int
+) -> tuple[Leg, float, str | None]:
     folder = context.folder
     place = folder.leg_folder(member, generation)
     order = context.patience.announced(lambda: folder.order(member, generation))
@@ -173,7 +178,7 @@ def _read_leg(context: Context, member: int, generation: int) -> tuple[Leg, floa
         if outcome is None and ending is not None and ending.outcome == "finished":
             outcome = ending
             path = folder.path(f"{task.folder}/metrics.csv")
-            rows, lost = _read_metrics(context, path, ending)
+            rows, lost = _read_metrics(context, bad, path, ending)
     leg = Leg(
         member=member,
         generation=generation,

@@ -30,7 +30,7 @@ def prepare(context: Context, task: Task) -> Outcome:
     spec = owner.spec
     context.say(Said("checking the data"))
     relative, path = _data(context.folder, task, spec["data"])
-    sha256 = _fingerprint(path)
+    sha256 = context.file_of_a_user(path, _fingerprint)
     try:
         recording = _recording(path, of_a_stranger=relative is None)
     except InputError:

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import errno
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from autolfads_trainer.disk import NO_PLAIN_FILE, in_words, is_kept, opened_plain
+from autolfads_trainer.disk import NO_PLAIN_FILE, opened_plain
 from autolfads_trainer.records import Outcome, Task
+from autolfads_trainer.tasks.bad_sector import BadSectors, Unreadable
 from autolfads_trainer.tasks.context import Context
 from autolfads_trainer.userinput import InputError
-
-UNREADABLE = 600.0  # seconds; what a disk that works otherwise does not give out for so long
 
 T = TypeVar("T")
 
@@ -36,7 +33,12 @@ def start_of(context: Context, task: Task) -> Path:
     """Return the path of the task's checkpoint, whole. Raises `Damaged`."""
     assert task.start_from is not None  # noqa: S101  (asked by those who have one)
     path = context.folder.path(task.start_from)
-    found = context.patience.announced(_Fingerprint(context, task.start_from, path))
+    # A bad sector under it is damage, a disk that fails as a whole is not.
+    read = BadSectors(context.patience.clock).reading(path, _fingerprint)
+    try:
+        found = context.patience.announced(read)
+    except Unreadable as error:
+        raise Damaged(task.start_from, f"the checkpoint is damaged: {error}") from None
     if found is None:
         raise Damaged(task.start_from, f"{path}: the checkpoint is gone")
     if task.start_sha256 is not None and found != task.start_sha256:
@@ -64,30 +66,13 @@ def loaded(context: Context, task: Task, load: Callable[[Path], T]) -> T:
         raise Damaged(task.start_from, str(error)) from error
 
 
-@dataclass
-class _Fingerprint:
-    """Reads a checkpoint. A bad sector under it is damage, a disk that fails as a whole is not."""
-
-    context: Context
-    checkpoint: str
-    path: Path
-    since: float | None = None  # the first of the errors in a row
-
-    def __call__(self) -> str:
-        try:
-            return _sha256(self.path)
-        except OSError as error:
-            if error.errno in NO_PLAIN_FILE:
-                words = f"{self.path}: the checkpoint is damaged: it is no plain file"
-                raise Damaged(self.checkpoint, words) from None
-            if error.errno != errno.EIO:
-                raise
-            now = self.context.patience.clock()
-            self.since = now if self.since is None else self.since
-            if now - self.since >= UNREADABLE and is_kept(self.path.parent):
-                reason = f"cannot be read for {UNREADABLE / 60:.0f} minutes: {in_words(error)}"
-                raise Damaged(self.checkpoint, f"{self.path}: the checkpoint {reason}") from None
-            raise
+def _fingerprint(path: Path) -> str:
+    try:
+        return _sha256(path)
+    except OSError as error:
+        if error.errno in NO_PLAIN_FILE:
+            raise Unreadable(f"{path}: is no plain file") from None
+        raise
 
 
 def _sha256(path: Path) -> str:
