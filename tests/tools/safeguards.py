@@ -234,6 +234,13 @@ SAFEGUARDS = (
         f"{TRAINING}::test_a_worker_whose_task_is_gone_saves_nothing_more",
     ),
     Safeguard(
+        "a worker whose task is gone stops training",
+        f"{TRAINER}/tasks/train.py",
+        "            self._check_still_ours()\n        if self.context.must_leave",
+        "        if self.context.must_leave",
+        f"{TRAINING}::test_a_worker_whose_task_is_gone_stops_training_at_its_next_look",
+    ),
+    Safeguard(
         "saves take turns under two names",
         f"{TRAINER}/store.py",
         "checkpoint-{2 - number % 2}.ckpt",

@@ -23,6 +23,7 @@ from autolfads_trainer.patience import Patience
 from autolfads_trainer.records import Assignment, Order, Outcome, Task
 from autolfads_trainer.store import RunFolder
 from autolfads_trainer.tasks import bad_sector, start
+from autolfads_trainer.tasks import train as train_task
 from autolfads_trainer.tasks.context import Context, MustLeave, Said, TaskGone
 from autolfads_trainer.tasks.prepare import prepare
 from autolfads_trainer.tasks.train import train
@@ -196,6 +197,26 @@ def test_a_worker_whose_attempt_has_an_outcome_saves_nothing_more(bench: Bench) 
         train(context, task)
     assert saved == [f"{task.folder}/checkpoint-1.ckpt"]
     assert not bench.folder.path(f"{task.folder}/checkpoint-2.ckpt").exists()
+
+
+def test_a_worker_whose_task_is_gone_stops_training_at_its_next_look(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It saves nothing for long, and works for nobody."""
+    monkeypatch.setattr(train_task, "LOOK_EVERY", 0.0)
+    context = bench.context()
+    task = bench.task()
+    steps: list[float] = []
+
+    def say(said: Said) -> None:
+        if said.doing.startswith("training"):
+            steps.append(said.epoch or 0.0)
+            bench.folder.assign("w", Assignment(task=None))
+
+    context.say = say
+    with pytest.raises(TaskGone):
+        train(context, task)
+    assert len(steps) == 1
 
 
 def cut(path: Path) -> None:
