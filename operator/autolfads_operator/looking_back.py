@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 from autolfads_operator.local_run import is_at_work
-from autolfads_operator.replay import Records, read_records
+from autolfads_operator.replay import Records, Report, read_records
 from autolfads_operator.replay import replay as check
 from autolfads_operator.replay.story import Story, story_of
 from autolfads_operator.view.show import PatientConsole
@@ -30,10 +30,7 @@ def replay(folder: Path, as_json: bool) -> None:
     Every order, start and end is derived from the seed and the scores. A run that is not over is
     checked as far as it is. Exit code 1: something is not what it should be.
     """
-    report = check(_records(folder))
-    if report.findings and is_at_work(folder):
-        # It went on while it was read: what is really wrong is found twice.
-        report = check(_records(folder)).only(report.findings)
+    _, report = _looked_at(folder)
     if as_json:
         click.echo(json.dumps(report.to_json(), indent=1))
     else:
@@ -53,23 +50,45 @@ def history(
 ) -> None:
     """Tell the story of the run in FOLDER: who copied whom and why, what went wrong, the end.
 
-    Generations after the 20th are one line each, unless --all is given.
+    Generations after the 20th are one line each, unless --all is given. Exit code 1: records are
+    missing or changed, so that it may not be the whole story, or a true one.
     """
-    story = story_of(_records(folder))
+    records, report = _looked_at(folder)
+    try:
+        story = story_of(records)
+    except (ValueError, ArithmeticError):  # of settings that no run can have
+        raise InputError(f"{folder / str(report.findings[0])}: its story cannot be told") from None
     _must_have(folder, story, generation, member)
     if as_json:
         click.echo(json.dumps(story.only(generation, member).to_json(), indent=1))
-        return
-    width = PatientConsole().width
-    _print(
-        lines_of(story, width=width, generation=generation, member=member, everything=everything)
-    )
+    else:
+        width = PatientConsole().width
+        only = {"generation": generation, "member": member}
+        _print(lines_of(story, width=width, **only, everything=everything))
+    if report.findings:
+        click.echo(
+            f"{folder}: {len(report.findings)} of its records are not what they should be, so that "
+            "this may not be the whole story: `autolfads replay` names them",
+            err=True,
+        )
+        sys.exit(DIFFERENT)
 
 
 def _print(lines: Iterable[str]) -> None:
     console = PatientConsole()
     for line in lines:
         console.print(printable(line), highlight=False, soft_wrap=True, markup=False)
+
+
+def _looked_at(folder: Path) -> tuple[Records, Report]:
+    """Read a run's records, and see whether they are what they should be."""
+    records = _records(folder)
+    report = check(records)
+    if report.findings and is_at_work(folder):
+        # It went on while it was read: what is really wrong is found twice.
+        records = _records(folder)
+        report = check(records).only(report.findings)
+    return records, report
 
 
 def _records(folder: Path) -> Records:

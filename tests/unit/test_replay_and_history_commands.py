@@ -95,3 +95,29 @@ def test_history_in_words(run: Path) -> None:
 def test_history_of_what_there_is_not(run: Path, option: str, value: int, reason: str) -> None:
     code, _, errors = autolfads("history", run, option, value)
     assert (code, reason in errors) == (2, True)
+
+
+@pytest.mark.parametrize("name", ["maxEpochs", "generationEpochs", "patience"])
+def test_settings_that_no_run_can_have_are_one_sentence(
+    name: str, run: Path, tmp_path: Path
+) -> None:
+    root = shutil.copytree(run, tmp_path / "run")
+    pbt = json.loads((root / "run.json").read_text())["pbt"]
+    change(root, "run.json", pbt=pbt | {name: 0})
+    code, printed, errors = autolfads("history", root)
+    assert (code, printed) == (2, "")
+    assert errors.startswith(f"autolfads: {root}/run.json: pbt.{name} is 0; expected {pbt[name]}")
+    assert errors.count("\n") == 1
+
+
+@pytest.mark.parametrize("options", [(), ("--json",)])
+def test_a_story_that_may_not_be_whole_is_told_and_exits_with_1(
+    options: tuple[str, ...], run: Path, tmp_path: Path
+) -> None:
+    root = shutil.copytree(run, tmp_path / "run")
+    (root / "members/001/gen-003/order.json").unlink()
+    code, printed, errors = autolfads("history", root, *options)
+    assert code == 1
+    assert "mini" in printed
+    assert errors.startswith(f"{root}: ")
+    assert "may not be the whole story: `autolfads replay` names them" in errors

@@ -20,13 +20,17 @@ from autolfads_trainer.disk import (
 )
 
 
+class _UnexpectedError(OSError):
+    """Every call went well, and what came of it is not what should have."""
+
+
 def check_volume(root: Path, *, in_use: bool = False) -> None:
     """Try in `root` what the run directory needs. Raises `StoreError` naming what is missing.
 
     One that is `in_use` by a run may be full or failing now: the run waits for that by itself.
     """
     missing = _missing(root)
-    if missing is not None and isinstance(missing[1], FileNotFoundError):
+    if missing is not None and isinstance(missing[1], FileNotFoundError | _UnexpectedError):
         # Another controller took our trial for a leftover: this process has slept meanwhile.
         missing = _missing(root)
     if missing is None:
@@ -66,14 +70,14 @@ def _writes(path: Path) -> None:
     write_new(path, b"trial")
     sync_file(path)
     if path.read_bytes() != b"trial":
-        raise OSError(errno.EIO, "what was written is not what is read")
+        raise _UnexpectedError(errno.EIO, "what was written is not what is read")
 
 
 def _links(first: Path, second: Path) -> None:
     with contextlib.suppress(FileExistsError):  # a share can say so of its own link
         os.link(first, second)
     if not second.exists() or not os.path.samefile(first, second):  # noqa: PTH121
-        raise OSError(errno.ENOTSUP, "the second name is not a link to the first")
+        raise _UnexpectedError(errno.ENOTSUP, "the second name is not a link to the first")
 
 
 def _refuses_to_overwrite(first: Path, second: Path) -> None:
@@ -83,12 +87,12 @@ def _refuses_to_overwrite(first: Path, second: Path) -> None:
         with contextlib.suppress(FileExistsError):
             os.link(other, second)
         if second.read_bytes() != b"trial":
-            raise OSError(errno.ENOTSUP, "a second hard link replaced the first")
+            raise _UnexpectedError(errno.ENOTSUP, "a second hard link replaced the first")
         try:
             write_new(first, b"again")
         except FileExistsError:
             return
-        raise OSError(errno.ENOTSUP, "a file was created although its name exists")
+        raise _UnexpectedError(errno.ENOTSUP, "a file was created although its name exists")
     finally:
         forget(other)
 
@@ -99,4 +103,4 @@ def _replaces(first: Path, second: Path) -> None:
     write_new(second, b"another")
     first.replace(second)
     if first.exists() or second.read_bytes() != b"trial":
-        raise OSError(errno.ENOTSUP, "the renamed file did not replace the other")
+        raise _UnexpectedError(errno.ENOTSUP, "the renamed file did not replace the other")
