@@ -17,7 +17,6 @@ from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 
 import click
-from rich.console import Console
 
 from autolfads_operator import __version__
 from autolfads_operator.controller.observe import read_statuses
@@ -38,10 +37,11 @@ from autolfads_operator.looking_back import history, replay
 from autolfads_operator.machine import gpu_count, worker_arguments
 from autolfads_operator.manifest import fields_without_meaning_locally, read_manifest
 from autolfads_operator.view.picture import Picture, at_rest, picture_of
+from autolfads_operator.view.said import Said, stopped_by
 from autolfads_operator.view.show import PatientConsole, render, view_for
-from autolfads_trainer.disk import StoreError, in_words, read_bytes
+from autolfads_trainer.disk import StoreError
 from autolfads_trainer.records import End, Owner
-from autolfads_trainer.store import MAX_JSON_BYTES, RunFolder
+from autolfads_trainer.store import RunFolder
 from autolfads_trainer.userinput import InputError
 
 FAILED, WRONG_INPUT, INTERRUPTED = 1, 2, 130
@@ -171,12 +171,13 @@ def run(
     )
     for field in fields_without_meaning_locally(asked):
         console.print(f"note: {field} has no meaning on one machine", style="dim", highlight=False)
+    said = Said(console, folder.root)
     with alone(folder.root):
         try:
             owner = claim(folder, owner)
             ended = folder.end()
             if ended is None:
-                ended = _run(console, folder, owner, settings)
+                ended = _run(said, folder, owner, settings)
         except InputError as error:
             forget(folder)
             leave_no_trace(folder)
@@ -184,97 +185,34 @@ def run(
         except StoreError:
             leave_no_trace(folder)
             raise
-        except FileNotFoundError as error:
-            raise RunStopped(
-                f"{error.filename}: is gone: something removed it during the run; the same command "
-                "goes on with what is left"
-            ) from error
         except OSError as error:
-            raise RunStopped(
-                f"{folder.root}: {in_words(error)}; when that is mended, the same command goes on"
-            ) from error
-    _report_end(console, folder, ended)
+            raise stopped_by(folder.root, error) from error
+    said.end(folder, ended)
 
 
-def _run(console: Console, folder: RunFolder, owner: Owner, settings: Settings) -> End:
-    resumed = folder.run() is not None
-    if resumed:
-        console.print(f"going on with the run in {folder.root}", highlight=False, soft_wrap=True)
-    view = view_for(console)
-    said: list[str] = []
+def _run(said: Said, folder: RunFolder, owner: Owner, settings: Settings) -> End:
+    if folder.run() is not None:
+        said.going_on()
+    view = view_for(said.console)
 
     def show(picture: Picture, seconds_left: float | None) -> None:
-        if picture.notes and not said:
-            said.extend(picture.notes)
-            for note in picture.notes:
-                console.print(f"note: {note}", style="dim", highlight=False, soft_wrap=True)
+        said.notes(picture.notes)
         view.show(picture, seconds_left)
 
-    def tell(trouble: str | None) -> None:
-        what = (
-            f"waiting: {folder.root}: {trouble}; what is finished is kept, and the run goes on "
-            "when this is mended"
-            if trouble
-            else "going on: the disk works again"
-        )
-        console.print(what, style="yellow", highlight=False, soft_wrap=True)
-
-    def leaving(in_trouble: bool) -> None:
-        what = (
-            "what was saved before is kept; nothing can be saved now"
-            if in_trouble
-            else "members are saved (Ctrl-C again does not wait for that)"
-        )
-        console.print(f"stopping: {what}")
-
-    def left(paths: list[str]) -> None:
-        what = f"{len(paths)} files that nobody needs, such as {paths[0]}"
-        told = f"note: {folder.root}: the disk did not let autolfads remove {what}"
-        console.print(told, style="yellow", highlight=False, soft_wrap=True)
-
     try:
-        end = run_here(folder, owner, settings, show, tell=tell, leaving=leaving, left=left)
+        end = run_here(
+            folder,
+            owner,
+            settings,
+            show,
+            tell=said.trouble,
+            leaving=said.leaving,
+            left=said.left,
+        )
     finally:
         view.close()
     assert end is not None  # noqa: S101  (it ran to its end)
     return end
-
-
-def _report_end(console: Console, folder: RunFolder, end: End) -> None:
-    if end.state == "failed":
-        raise RunStopped(f"the run failed: {end.reason}")
-    try:
-        lines = _summary_lines(folder, end)
-    except (OSError, ValueError, LookupError, TypeError) as error:
-        why = error.strerror if isinstance(error, OSError) else "it was changed"
-        missing = error.filename if isinstance(error, OSError) else None
-        path = missing or folder.results / "summary.json"
-        raise RunStopped(
-            f"{path}: cannot be read: {why}; the run has ended. To write "
-            f"the results again, remove results, end.json and export in {folder.root}, and give "
-            "the same command"
-        ) from None
-    for line in lines:
-        console.print(line, highlight=False, soft_wrap=True)
-
-
-def _summary_lines(folder: RunFolder, end: End) -> tuple[str, ...]:
-    summary = json.loads(read_bytes(folder.results / "summary.json", MAX_JSON_BYTES))
-    quality = ", ".join(
-        f"{name} {summary[key]:.4f}"
-        for key, name in (("bps", "bps"), ("co_bps", "co_bps"), ("r2", "R² to the true rates"))
-        if summary[key] is not None
-    )
-    there = [folder.results / name for name in ("autolfads.zip", "report.html")]
-    for path in there:
-        path.stat()
-    return (
-        f"done: {end.reason}; best is member {summary['best_member']} after "
-        f"{summary['epochs']} epochs, {summary['exploits']} exploits",
-        f"validation trials: {quality or 'nothing to score'}",
-        f"results: {there[0]}",
-        f"report:  {there[1]}",
-    )
 
 
 @commands.command()

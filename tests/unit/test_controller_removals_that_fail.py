@@ -15,7 +15,7 @@ from autolfads_operator.controller import loop, removals
 from autolfads_operator.controller.loop import Controller
 from autolfads_operator.controller.removals import Removals
 from autolfads_trainer.disk import make_folder
-from autolfads_trainer.disk_use import REFUSED
+from autolfads_trainer.records import MOST_REFUSED
 from autolfads_trainer.store import RunFolder
 
 MINI = Mini(population=3, generations=8)
@@ -98,7 +98,7 @@ def test_one_that_can_never_be_removed_stays_alone_and_is_named_at_the_end(tmp_p
         assert calls < 30 * MOST_TURNS
     assert history(rough) == history(calm)
     assert set(checkpoints(rough)) == {*checkpoints(calm), bad}
-    assert most <= 2 * MINI.population + 2 + REFUSED
+    assert most <= 2 * MINI.population + 2 + MOST_REFUSED
     assert told == {None, WORDS}
     assert controller.left == [bad]
     assert not pool.workers, "they were told to leave"

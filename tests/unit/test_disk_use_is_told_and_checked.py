@@ -47,7 +47,9 @@ def use_of(*, data_bytes: int = 10_000, **spec: Any) -> DiskUse:
     return disk_use(spec, found.configuration, found.search_space, SIZES, data_bytes=data_bytes)
 
 
-def prepared(root: Path, **changes: Any) -> Outcome:
+def prepared(
+    root: Path, say: Callable[[str | None], None] = lambda _: None, **changes: Any
+) -> Outcome:
     """Prepare a run in the folder `root` as a worker does."""
     (root / "run").mkdir()
     folder = RunFolder(root / "run")
@@ -55,7 +57,7 @@ def prepared(root: Path, **changes: Any) -> Outcome:
     spec.setdefault("data", {"path": str(write_file(root / "reach.h5", contents()))})
     folder.claim(Owner(name="reach", spec=spec, spec_hash=""))
     task = folder.give_task(Task(kind="prepare", folder="prepare/attempt-1", worker="w", attempt=1))
-    patience = Patience(say=lambda _: None, stop=lambda: None)
+    patience = Patience(say=say, stop=lambda: None, sleep=lambda _: None)
     context = Context(
         folder=folder,
         device="cpu",
@@ -207,13 +209,19 @@ def test_data_that_was_made_there_already_is_not_asked_for_again(
 def test_trouble_of_the_disk_is_told_as_that_and_not_as_a_broken_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail(_file: Any, _how: str) -> None:
-        raise OSError(errno.EIO, os.strerror(errno.EIO))
+    real, failed = hashlib.file_digest, 0
 
-    monkeypatch.setattr(hashlib, "file_digest", fail)
-    with pytest.raises(OSError, match="Input/output") as caught:
-        prepared(tmp_path)
-    assert caught.value.errno == errno.EIO
+    def fails_at_first(file: Any, how: Any) -> Any:
+        nonlocal failed
+        if failed < 3:
+            failed += 1
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        return real(file, how)
+
+    monkeypatch.setattr(hashlib, "file_digest", fails_at_first)
+    told: list[str | None] = []
+    assert prepared(tmp_path, say=told.append).outcome == "finished"
+    assert told == ["the disk reports input/output errors", None]
 
 
 def test_a_missing_file_is_told_as_before(tmp_path: Path) -> None:

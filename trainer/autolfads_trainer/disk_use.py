@@ -18,7 +18,7 @@ from autolfads_trainer.checkpoint_size import (
 )
 from autolfads_trainer.config import DataSizes, hyperparameters_of
 from autolfads_trainer.model.sizes import Sizes
-from autolfads_trainer.records import DiskUse
+from autolfads_trainer.records import MOST_REFUSED, DiskUse
 
 BLOCK = 4096
 NAME = 64  # bytes that a name takes in its folder
@@ -27,7 +27,6 @@ RECORD = 1024  # an order, a task or an outcome, but for what grows with the run
 LOG = 1_000_000  # of a worker: bounded there
 LOGS_KEPT = 8  # of workers that are over
 INTERRUPTIONS = 10  # for each member, that are counted in
-REFUSED = 2  # files that the disk may refuse to remove while the run goes on
 SAVES = 5  # of one leg: two of attempts before, two of the open one, one that is being written
 
 
@@ -114,7 +113,7 @@ class Plan:
         ends = self.members * len(self.generations)
         if self.mode == "synchronous":
             ends = min(2 * self.members + 2, ends)
-        return ends + (SAVES + 1) * self.members + REFUSED
+        return ends + (SAVES + 1) * self.members + MOST_REFUSED
 
 
 def in_units(size: int) -> str:

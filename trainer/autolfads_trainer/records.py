@@ -20,6 +20,9 @@ Whole = Annotated[int, Field(ge=0)]
 Count = Annotated[int, Field(ge=0, le=2**53)]
 Positive = Annotated[int, Field(ge=1, le=2**53)]
 MOST_MEMBERS = 10_000
+MOST_REFUSED = (
+    2  # files that a disk may refuse to remove while a run goes on; `DiskUse` counts them
+)
 Life = Annotated[str, Field(pattern=r"\A[A-Za-z0-9][A-Za-z0-9._-]{0,252}\z")]
 Place = tuple[Count, Count]
 """(member, generation): members count from 0, generations from 1."""

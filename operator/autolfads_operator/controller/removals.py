@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from autolfads_trainer.disk import in_words, may_pass
-from autolfads_trainer.disk_use import REFUSED
+from autolfads_trainer.records import MOST_REFUSED
 from autolfads_trainer.store import RunFolder
 
 FIRST_WAIT, LONGEST_WAIT = 0.1, 5.0  # seconds between tries
@@ -53,7 +53,7 @@ class Removals:
         what is in a folder that cannot be listed.
         """
         large = any(name.startswith("export/") or name.endswith("/") for name in self._refused)
-        return large or len(self._refused) > REFUSED
+        return large or len(self._refused) > MOST_REFUSED
 
     def remove(self, relative: str) -> bool:
         """Remove a file or a folder; return whether it is gone, or goes when the disk lets it.

@@ -1,0 +1,120 @@
+"""What `autolfads run` says beside the picture: notes, troubles of the disk, and how it ended."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from rich.console import Console
+
+from autolfads_operator.errors import RunStopped
+from autolfads_trainer.disk import in_words, read_bytes
+from autolfads_trainer.records import End
+from autolfads_trainer.store import MAX_JSON_BYTES, RunFolder
+
+
+def of_folder(root: Path, words: str) -> str:
+    """Return what is wrong in a run's folder with the folder's name, which may be in it already."""
+    return words if words.startswith(str(root)) else f"{root}: {words}"
+
+
+def stopped_by(root: Path, error: OSError) -> RunStopped:
+    """Return what to tell when a disk's error ended the command."""
+    if isinstance(error, FileNotFoundError):
+        return RunStopped(
+            f"{error.filename}: is gone: something removed it during the run; the same command "
+            "goes on with what is left"
+        )
+    words = of_folder(root, in_words(error))
+    return RunStopped(f"{words}; when that is mended, the same command goes on")
+
+
+@dataclass
+class Said:
+    """Says what there is to say of the run in `root`, each thing once."""
+
+    console: Console
+    root: Path
+    _noted: bool = field(default=False, init=False)
+
+    def going_on(self) -> None:
+        """There was a run already."""
+        self._line(f"going on with the run in {self.root}")
+
+    def notes(self, notes: Sequence[str]) -> None:
+        """What *prepare* found worth saying."""
+        if not self._noted:
+            self._noted = bool(notes)
+            for note in notes:
+                self._line(f"note: {note}", "dim")
+
+    def trouble(self, trouble: str | None) -> None:
+        """What is wrong with the disk; None: it is over."""
+        if trouble is None:
+            self._line("going on: the disk works again", "yellow")
+            return
+        self._line(
+            f"waiting: {of_folder(self.root, trouble)}; what is finished is kept, and the run "
+            "goes on when this is mended",
+            "yellow",
+        )
+
+    def leaving(self, in_trouble: bool) -> None:
+        """The user stops the run."""
+        what = (
+            "what was saved before is kept; nothing can be saved now"
+            if in_trouble
+            else "members are saved (Ctrl-C again does not wait for that)"
+        )
+        self._line(f"stopping: {what}")
+
+    def left(self, paths: Sequence[str]) -> None:
+        """What the disk would not let be removed."""
+        what = f"{len(paths)} files" if len(paths) > 1 else "a file"
+        self._line(
+            f"note: {self.root}: the disk did not let autolfads remove {what} that nobody needs: "
+            f"{paths[0]}{', …' if len(paths) > 1 else ''}",
+            "yellow",
+        )
+
+    def end(self, folder: RunFolder, end: End) -> None:
+        """How the run ended. Raises `RunStopped` if it failed, or its results are gone."""
+        if end.state == "failed":
+            raise RunStopped(f"the run failed: {end.reason}")
+        for line in summary_lines(folder, end):
+            self._line(line)
+
+    def _line(self, text: str, style: str | None = None) -> None:
+        self.console.print(text, style=style, highlight=False, soft_wrap=True)
+
+
+def summary_lines(folder: RunFolder, end: End) -> tuple[str, ...]:
+    """Return a run's results in a few lines. Raises `RunStopped` if they are gone or changed."""
+    path = folder.results / "summary.json"
+    there = [folder.results / name for name in ("autolfads.zip", "report.html")]
+    try:
+        summary = json.loads(read_bytes(path, MAX_JSON_BYTES))
+        for result in there:
+            result.stat()
+        quality = ", ".join(
+            f"{name} {summary[key]:.4f}"
+            for key, name in (("bps", "bps"), ("co_bps", "co_bps"), ("r2", "R² to the true rates"))
+            if summary[key] is not None
+        )
+        return (
+            f"done: {end.reason}; best is member {summary['best_member']} after "
+            f"{summary['epochs']} epochs, {summary['exploits']} exploits",
+            f"validation trials: {quality or 'nothing to score'}",
+            f"results: {there[0]}",
+            f"report:  {there[1]}",
+        )
+    except OSError as error:
+        found = f"{error.filename or path}: cannot be read: {error.strerror}"
+    except (ValueError, LookupError, TypeError):
+        found = f"{path}: cannot be read: it was changed"
+    raise RunStopped(
+        f"{found}; the run has ended. To write the results again, remove results, end.json and "
+        f"export in {folder.root}, and give the same command"
+    )
