@@ -178,8 +178,8 @@ SAFEGUARDS = (
     Safeguard(
         "workers of another controller are left alone while they move",
         f"{OPERATOR}/controller/loop.py",
-        "if life in alive or (life in strangers and life not in gone):",
-        "if life in alive:",
+        "stranger and not self.vitals.is_gone(",
+        "stranger and self.vitals.is_gone(",
         f"{SIGNS}::test_two_controllers_with_workers_of_their_own_leave_each_others_alone",
     ),
     Safeguard(
