@@ -16,7 +16,7 @@ import pytest
 from ledger_examples import OWNER, Mini, WatchedFolder
 from played_pool import MOST_TURNS, PlayedPool, Plays, Ticking
 
-from autolfads_operator.controller import steady
+from autolfads_operator.controller import removals, steady
 from autolfads_operator.controller.loop import Controller
 from autolfads_operator.controller.steady import SteadyTurns
 from autolfads_operator.controller.vitals import Vitals
@@ -34,7 +34,7 @@ SMALL = Mini(population=2, generations=3)  # in the last, the first one's checkp
 def in_a_hurry(stalled: float = 5.0) -> Iterator[None]:
     """Wait for a disk thousandths of a second, and not up to five seconds."""
     with pytest.MonkeyPatch.context() as patch:
-        for module in (steady, patience):
+        for module in (steady, patience, removals):
             patch.setattr(module, "FIRST_WAIT", 0.001)
             patch.setattr(module, "LONGEST_WAIT", 0.002)
         patch.setattr(steady, "STALLED", stalled)

@@ -598,6 +598,13 @@ SAFEGUARDS = (
         "::test_an_order_that_was_changed_is_refused_and_named",
     ),
     Safeguard(
+        "an order that is changed while the run goes on is not trained on",
+        f"{TRAINER}/tasks/train.py",
+        "    if task.order_sha256 not in (None, order.sha256()):\n",
+        "    if False:\n",
+        f"{TRAINING}::test_an_order_that_was_changed_since_it_was_given_is_not_trained_on",
+    ),
+    Safeguard(
         "what is not seen yet makes no order a changed one",
         f"{OPERATOR}/controller/reading.py",
         "        if derived.can_tell(leg):\n",

@@ -219,6 +219,28 @@ def test_a_worker_whose_task_is_gone_stops_training_at_its_next_look(
     assert len(steps) == 1
 
 
+def test_an_order_that_was_changed_since_it_was_given_is_not_trained_on(bench: Bench) -> None:
+    task = bench.task(order_sha256=bench.order.sha256())
+    path = bench.folder.path(f"{bench.folder.leg_folder(0, 1)}/order.json")
+    given = path.read_text()
+    path.write_text(given.replace('"epochs": 2', '"epochs": 3'))
+    with pytest.raises(InputError, match=r"gen-001/order\.json: was changed since it was given"):
+        train(bench.context(), task)
+    path.write_text(given)
+    assert train(bench.context(), task).outcome == "finished"
+
+
+def test_an_order_is_what_it_decides_in_whatever_order_it_says_so(bench: Bench) -> None:
+    def sha256_of(values: dict[str, float], **changes: object) -> str:
+        update = {"hyperparameters": values, **changes}
+        return bench.order.model_copy(update=update).sha256()
+
+    one = sha256_of({"a": 0.1, "b": 2.0})
+    assert sha256_of({"b": 2.0, "a": 0.1}, format=1, why="else") == one
+    assert sha256_of({"a": 0.1, "b": 2.5}) != one
+    assert sha256_of({"a": 0.1, "b": 2.0}, copied=True) != one
+
+
 def cut(path: Path) -> None:
     path.write_bytes(path.read_bytes()[:-100])
 

@@ -7,6 +7,8 @@ Scores and other numbers that are not finite are written as null: JSON has no wo
 
 from __future__ import annotations
 
+import hashlib
+import json
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -116,6 +118,19 @@ class Order(Record):
     why: str
     compared: Compared | None = None  # asynchronous mode, from the second generation on
 
+    def sha256(self) -> str:
+        """Return a checksum of what training depends on, the same in all versions of autolfads."""
+        decided = [
+            self.member,
+            self.generation,
+            self.parent,
+            self.copied,
+            sorted(self.hyperparameters.items()),
+            self.start_epoch,
+            self.epochs,
+        ]
+        return hashlib.sha256(json.dumps(decided).encode()).hexdigest()
+
 
 class Task(Record):
     """One attempt at something, for one worker. Paths are relative to the run directory."""
@@ -125,6 +140,7 @@ class Task(Record):
     worker: Life
     attempt: Positive
     order: str | None = None  # train: the order's path
+    order_sha256: str | None = None  # of what the order decides: nothing else is trained
     start_from: str | None = None  # train: a checkpoint; export: the best member's
     start_sha256: str | None = None  # of that checkpoint, as its outcome gives it
     resume: bool = False  # `start_from` was saved within this generation: go on with it as it is

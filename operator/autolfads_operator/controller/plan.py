@@ -146,6 +146,7 @@ def _training_task(start: Start, worker: str) -> Task:
         worker=worker,
         attempt=number,
         order=f"{folder}/order.json",
+        order_sha256=leg.order.sha256(),
         start_from=start.checkpoint,
         start_sha256=start.sha256,
         resume=start.resume,

@@ -14,6 +14,7 @@ from autolfads_trainer.results.fitlog import rows_text
 from autolfads_trainer.tasks.context import Context, MustLeave, Said, TaskGone
 from autolfads_trainer.tasks.start import Damaged, loaded
 from autolfads_trainer.training.member import Leg, Member
+from autolfads_trainer.userinput import InputError
 
 LOOK_EVERY = 5.0  # seconds between looks at whether the task is still ours
 TRY_AGAIN = 30.0  # seconds at most until a save that the disk refused is tried again
@@ -29,6 +30,11 @@ def train(context: Context, task: Task) -> Outcome:
     order = context.patience.announced(lambda: context.folder.order_at(name))
     if order is None:
         raise StoreError(f"{context.folder.path(name)}: is missing although a task names it")
+    if task.order_sha256 not in (None, order.sha256()):
+        raise InputError(
+            f"{context.folder.path(name)}: was changed since it was given; expected it as it was: "
+            "restore it, or begin the run again in another folder"
+        )
     context.say(Said("reading the data"))
     _, data = context.data(run)
     configuration = with_hyperparameters(run.configuration, order.hyperparameters)
