@@ -44,14 +44,13 @@ class Controller:
     clock: Callable[[], float] = time.monotonic
     vitals: Vitals = field(default_factory=Vitals)
     ledger: Ledger = field(init=False)
-    statuses: dict[str, WorkerStatus] = field(init=False, default_factory=dict)
+    statuses: dict[str, WorkerStatus] = field(init=False, default_factory=dict)  # strangers', too
     more: bool = field(init=False, default=False)  # whether the last turn left something to do
     left: list[str] = field(init=False, default_factory=list)  # at the end, not to be removed
     _removals: Removals = field(init=False)
     _tidier: Tidier = field(init=False)
     _leavings: Leavings = field(init=False)
     _reminder: Reminder = field(init=False)
-    _heard: dict[str, WorkerStatus] = field(init=False, default_factory=dict)  # strangers, too
     _seen: set[str] = field(init=False, default_factory=set)
     _dropped: set[str] = field(init=False, default_factory=set)
     _next_look: float = field(init=False, default=0.0)
@@ -86,7 +85,9 @@ class Controller:
         self._give_up_the_dead(lives, now)
         if self.ledger.refused is not None:
             raise InputError(self.ledger.refused)
-        self._reminder.remind(self.ledger.open_attempts(), self._heard, self.pool.vouches_for, now)
+        self._reminder.remind(
+            self.ledger.open_attempts(), self.statuses, self.pool.vouches_for, now
+        )
         if self.ledger.export:
             # What one that failed has left can be large: it goes before the next one begins.
             self._tidier.tidy(self.ledger, time.perf_counter() + ENOUGH)
@@ -108,7 +109,8 @@ class Controller:
     def trouble(self) -> str | None:
         """Return what is wrong with the disk in plain words: as workers tell, or where it refuses
         to remove something. None: nothing."""
-        return trouble_in(self.statuses) or self._removals.trouble
+        ours = {life: self.statuses[life] for life in self.pool.lives() if life in self.statuses}
+        return trouble_in(ours) or self._removals.trouble
 
     def _wind_up(self, now: float) -> bool:
         """Let the workers go and remove the last things; return whether that is done.
@@ -133,8 +135,7 @@ class Controller:
         asked = self.vitals.to_be_read([*lives, *self._strangers(lives)], now)
         found = read_statuses(self.folder, asked)
         self.vitals.hear(asked, found, now)
-        self._heard = found
-        self.statuses = {life: found[life] for life in lives if life in found}
+        self.statuses = found
         self._ask_the_disk(lives, now)
         for life in self.vitals.silent(lives, now):
             self.pool.drop(life)

@@ -62,7 +62,7 @@ def replay(records: Records) -> Report:
         orders=len(records.orders),
         generations=max((generation for _, generation in records.orders), default=0),
         over=records.end is not None,
-        findings=tuple(dict.fromkeys(findings)),
+        findings=tuple(sorted(dict.fromkeys(findings), key=_when)),
     )
 
 
@@ -81,6 +81,19 @@ def _of_the_run(records: Records) -> list[Finding]:
     findings += check_attempts(records, ledger)
     findings += check_end(records)
     return findings
+
+
+def _when(finding: Finding) -> tuple[int, bool]:
+    """Return when a file was written: what is wrong first can be the cause of what is wrong later.
+
+    In one generation orders come before what was done for them.
+    """
+    parts = finding.file.split("/")
+    if parts[0] == "members":
+        number = parts[2].removeprefix("gen-") if len(parts) > 2 else ""
+        return (int(number) if number.isdecimal() else 0, not finding.file.endswith("order.json"))
+    early = parts[0] in ("owner.json", "prepare", "run.json")
+    return (-1 if early else 2**63, False)
 
 
 def _counted(number: int, word: str) -> str:
