@@ -111,8 +111,9 @@ def test_it_is_removed_when_the_disk_works_again_and_then_there_is_no_trouble(
     calm, rough = tmp_path / "calm", tmp_path / "rough"
     played(calm, MINI)
     controller, pool, folder = a_run(rough, "members/*/gen-001/attempt-1/checkpoint-1.ckpt")
-    while controller.trouble() is None:
-        controller.turn()
+    while len(folder.asked) < 5:
+        assert not controller.turn()
+        assert controller.trouble() is None, "it goes on"
         pool.step()
     folder.bad = ()
     assert turns(controller, pool)

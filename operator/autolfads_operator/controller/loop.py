@@ -107,10 +107,11 @@ class Controller:
         return over
 
     def trouble(self) -> str | None:
-        """Return what is wrong with the disk in plain words: as workers tell, or where it refuses
-        to remove something. None: nothing."""
+        """Return what the run waits for, in plain words: as workers tell of their disk, or where it
+        refuses to remove what must go. None: nothing."""
         ours = {life: self.statuses[life] for life in self.pool.lives() if life in self.statuses}
-        return trouble_in(ours) or self._removals.trouble
+        waits = self._removals.too_many or self._ended_at is not None
+        return trouble_in(ours) or (self._removals.trouble if waits else None)
 
     def _wind_up(self, now: float) -> bool:
         """Let the workers go and remove the last things; return whether that is done.

@@ -57,6 +57,9 @@ class Tidier:
         """Go through all that is over; return whether nothing is left to be looked at."""
         keep = needed(ledger)
         looked = True
+        for attempt in (*ledger.prepare, *ledger.export):
+            if attempt.outcome is not None and not attempt.has_finished:
+                looked &= self._sweep(attempt, keep, metrics=False)
         for leg in list(ledger.legs.values()):
             if self._is_to_wait(ledger, until):
                 return False
@@ -64,9 +67,6 @@ class Tidier:
             for attempt in leg.attempts:
                 if not attempt.open:
                     looked &= self._sweep(attempt, keep, metrics=attempt is first)
-        for attempt in (*ledger.prepare, *ledger.export):
-            if attempt.outcome is not None and not attempt.has_finished:
-                looked &= self._sweep(attempt, keep, metrics=False)
         for leg in forgettable(ledger):
             if self._is_to_wait(ledger, until):
                 return False
