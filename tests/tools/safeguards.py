@@ -128,7 +128,7 @@ SAFEGUARDS = (
     Safeguard(
         "the last turn tidies up whatever it takes",
         f"{OPERATOR}/controller/loop.py",
-        "            done = self._tidier.tidy(self.ledger)\n",
+        "            done = self._tidier.tidy(self.ledger, until)\n",
         "            done = self._tidier.tidy(self.ledger, 0.0) or True\n",
         "test_controller_retention.py::test_the_last_turn_tidies_up_although_its_time_is_used_up",
     ),
@@ -358,7 +358,7 @@ SAFEGUARDS = (
     Safeguard(
         "a last turn that the disk refuses ends",
         f"{OPERATOR}/controller/loop.py",
-        "        return done or enough\n",
+        "        return done or (enough and bool(self.left))\n",
         "        return done\n",
         f"{REFUSALS}::test_workers_are_told_to_leave_although_the_last_things_cannot_be_removed",
     ),
@@ -375,6 +375,35 @@ SAFEGUARDS = (
         "        if isinstance(start, Forgotten):\n            yield Recall(start.place)\n",
         "",
         f"{DAMAGED}::test_all_checkpoints_damaged_at_once_are_made_again_from_the_beginning",
+    ),
+    Safeguard(
+        "what the disk refused before a restart is looked for again",
+        f"{OPERATOR}/controller/tidy.py",
+        "        return self._sweep_old(ledger, until) and not",
+        "        return not",
+        f"{REFUSALS}::test_a_new_controller_finds_what_could_not_be_removed_before_it",
+    ),
+    Safeguard(
+        "a status that cannot be read holds up nobody",
+        f"{OPERATOR}/controller/observe.py",
+        "        if not may_pass(error):\n            raise\n        return None",
+        "        raise",
+        "test_controller_on_a_bad_sector.py::test_a_status_that_cannot_be_read_holds_up_nobody",
+    ),
+    Safeguard(
+        "the status of a dead worker is waited for, and not for ever",
+        f"{OPERATOR}/controller/loop.py",
+        "            return None if now - since > LAST_TRIES else _UNREADABLE\n",
+        "            return None\n",
+        "test_controller_on_a_bad_sector.py"
+        "::test_the_last_status_of_a_dead_worker_is_waited_for_since_it_names_a_save",
+    ),
+    Safeguard(
+        "a changed order of a generation that is over is not made again",
+        f"{OPERATOR}/controller/reading.py",
+        "            if task.order_sha256 not in (None, order.sha256()):\n",
+        "            if False:\n",
+        f"{DAMAGED}::test_a_forgotten_order_that_was_changed_is_not_made_again",
     ),
     Safeguard(
         "old generations are forgotten",
@@ -592,8 +621,8 @@ SAFEGUARDS = (
     Safeguard(
         "an order that was changed is not gone on with",
         f"{OPERATOR}/controller/reading.py",
-        "    _refuse_changed(ledger)\n    #",
-        "    #",
+        "    _refuse_changed(ledger)\n    for leg",
+        "    for leg",
         "test_controller_refuses_changed_records.py"
         "::test_an_order_that_was_changed_is_refused_and_named",
     ),

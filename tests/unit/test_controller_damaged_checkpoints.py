@@ -18,10 +18,13 @@ from played_pool import (
     played,
     to_the_end,
 )
-from replay_examples import told
+from replay_examples import change, told
 
 from autolfads_operator.controller.attempts import MAX_FINISHED
 from autolfads_operator.controller.loop import Controller
+from autolfads_operator.controller.reading import recall
+from autolfads_trainer.disk import StoreError
+from autolfads_trainer.records import Task
 from autolfads_trainer.store import RunFolder
 
 
@@ -203,3 +206,30 @@ def test_an_end_that_is_damaged_as_often_as_it_is_made_is_given_up(tmp_path: Pat
     assert lost
     assert set(lost) < {0, 1, 2}
     assert told(tmp_path) == []
+
+
+def test_a_forgotten_order_that_was_changed_is_not_made_again(tmp_path: Path) -> None:
+    pool = PlayedPool(tmp_path, replace(MINI, generations=7), 2, improving)
+    controller = controller_for(tmp_path, pool)
+    until_generation(controller, pool, 6)
+    for path in tmp_path.glob("members/*/gen-001/order.json"):
+        change(tmp_path, str(path.relative_to(tmp_path)), hyperparameters={"model.lr_init": 0.003})
+    for path in tmp_path.glob("members/*/gen-*/attempt-1/checkpoint-1.ckpt"):
+        flip(path)
+    with pytest.raises(StoreError, match=r"gen-001/order\.json: was changed since it was given"):
+        to_the_end(controller, pool)
+
+
+def test_what_another_controller_makes_just_now_is_not_taken_for_removed(tmp_path: Path) -> None:
+    """A leg is read again while an attempt at it is open: its checkpoint comes later."""
+    pool = PlayedPool(tmp_path, replace(MINI, generations=7), 2, improving)
+    controller = controller_for(tmp_path, pool)
+    until_generation(controller, pool, 6)
+    place = min({(m, 2) for m in range(3)} - set(controller.ledger.legs))
+    folder = RunFolder.leg_folder(*place)
+    again = Task(kind="train", folder=f"{folder}/attempt-2", worker="theirs", attempt=2)
+    RunFolder(tmp_path).give_task(again)
+    recall(controller.folder, controller.ledger, place)
+    finished, opened = controller.ledger.legs[place].attempts
+    assert finished.files == set()
+    assert opened.files is None

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+import math
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from ledger_examples import Mini, claimed, history, without_syncing
 from played_pool import PlayedPool, controller_for, played
 from replay_examples import change
 
+from autolfads_operator.controller import reading
 from autolfads_operator.controller.reading import read_ledger
 from autolfads_trainer.disk import NotVisibleYetError, StoreError, in_words
 
@@ -140,3 +143,62 @@ def test_outcomes_that_are_seen_late_make_no_order_a_changed_one(tmp_path: Path,
         path.rename(tmp_path / "elsewhere")
         read(tmp_path)
         (tmp_path / "elsewhere").rename(path)
+
+
+@pytest.mark.parametrize(
+    ("section", "name", "value"),
+    [("pbt", "patience", 3), ("data", "sha256", "00"), ("configuration", "seed", 12345)],
+)
+def test_a_frozen_run_that_was_changed_is_refused_and_named(
+    tmp_path: Path, section: str, name: str, value: object
+) -> None:
+    stopped(tmp_path, Mini(population=2, generations=6), 3)
+    before = json.loads((tmp_path / "run.json").read_text())[section]
+    change(tmp_path, "run.json", **{section: before | {name: value}})
+    with pytest.raises(StoreError) as caught:
+        read(tmp_path)
+    assert str(caught.value).startswith(f"{tmp_path}/run.json: {section}.{name} is ")
+
+
+def test_a_frozen_run_that_was_removed_is_not_frozen_again(tmp_path: Path) -> None:
+    stopped(tmp_path, Mini(population=2, generations=6), 3)
+    (tmp_path / "run.json").unlink()
+    with pytest.raises(NotVisibleYetError) as caught:
+        read(tmp_path)
+    assert in_words(caught.value).startswith(f"{tmp_path}/run.json: is missing, although there are")
+
+
+def test_what_differs_in_the_last_bit_was_computed_on_another_machine(tmp_path: Path) -> None:
+    stopped(tmp_path, Mini(population=2, generations=6), 3)
+    values = json.loads((tmp_path / ORDER).read_text())["hyperparameters"]
+    other = {name: math.nextafter(value, math.inf) for name, value in values.items()}
+    change(tmp_path, ORDER, hyperparameters=other)
+    for path in tmp_path.glob("members/*/gen-003"):  # what follows from it is as it was
+        shutil.rmtree(path)
+    read(tmp_path)
+    change(tmp_path, ORDER, hyperparameters={n: value * (1 + 1e-6) for n, value in values.items()})
+    with pytest.raises(StoreError, match="hyperparameters"):
+        read(tmp_path)
+
+
+@pytest.mark.parametrize("mode", ["synchronous", "asynchronous"])
+def test_a_run_that_goes_on_while_it_is_read_has_no_gap(
+    tmp_path: Path, mode: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mini = Mini(population=3, generations=6, mode=mode)
+    pool = PlayedPool(tmp_path, mini, 2)
+    controller = controller_for(tmp_path, pool)
+    catch_up = reading.catch_up
+
+    def slowly(*what: Any) -> None:
+        catch_up(*what)
+        ahead = controller.ledger.generation + 3
+        while controller.ledger.generation < ahead:
+            controller.turn()
+            pool.step()
+
+    while controller.ledger.generation < 2:
+        controller.turn()
+        pool.step()
+    monkeypatch.setattr(reading, "catch_up", slowly)
+    read(tmp_path)

@@ -233,3 +233,27 @@ def test_what_somebody_writes_into_after_all_is_not_forgotten(tmp_path: Path) ->
     removing.try_again()
     assert removing.refused == []
     assert not (tmp_path / "x").exists()
+
+
+def test_a_new_controller_finds_what_could_not_be_removed_before_it(tmp_path: Path) -> None:
+    """Also in generations that are long over when it begins."""
+    calm, rough = tmp_path / "calm", tmp_path / "rough"
+    played(calm, MINI)
+    bad = "members/001/gen-001/attempt-1/checkpoint-1.ckpt"
+    controller, pool, _ = a_run(rough, bad)
+    while controller.ledger.generation < 7:
+        controller.turn()
+        pool.step()
+    assert (1, 1) not in controller.ledger.legs
+    again, pool, folder = a_run(rough, bad)
+    while not again.turn():
+        pool.step()
+        if again.ledger.end is not None:
+            again.clock.now += 1  # type: ignore[attr-defined]
+    assert again.left == [bad]
+    assert history(rough) == history(calm)
+    folder.bad = ()
+    last, pool, _ = a_run(rough)
+    assert turns(last, pool)
+    assert bad not in checkpoints(rough)
+    assert len(checkpoints(rough)) == len(checkpoints(calm))

@@ -235,5 +235,5 @@ def test_an_abandoned_attempt_names_only_what_an_attempt_can_have_saved(
     make_folder(tmp_path / place)
     name = f"{place}/{saved}"
     folder.report("w", WorkerStatus(counter=1, doing="x", task=place, saved=name, saved_epoch=3))
-    outcome = abandon(folder, Attempt(task), "its worker is gone")
+    outcome = abandon(folder, Attempt(task), "its worker is gone", folder.status(task.worker))
     assert (outcome.checkpoint, outcome.epoch) == (None, None)

@@ -149,3 +149,15 @@ def test_each_further_file_on_bad_sectors_is_waited_for_a_little() -> None:
                 break
             now += 1
         assert now - begun == seconds
+
+
+def test_a_disk_that_fails_in_other_ways_meanwhile_is_no_bad_sector() -> None:
+    now, numbers = 0.0, [errno.EIO, errno.ESTALE, errno.ETIMEDOUT, errno.EIO]
+
+    def read(_path: Path) -> None:
+        raise OSError(numbers.pop(0), "no")
+
+    call = bad_sector.BadSectors(lambda: now, works=lambda _: True).reading(Path("a"), read)
+    for now in (0.0, 300.0, 500.0, bad_sector.UNREADABLE + 1):  # noqa: B007
+        with pytest.raises(OSError, match="no"):
+            call()

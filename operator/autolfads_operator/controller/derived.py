@@ -8,9 +8,10 @@ from functools import partial
 
 from autolfads_operator.controller.ledger import Ledger, Leg
 from autolfads_operator.controller.orders import first_order, next_order, orders_of
-from autolfads_operator.findings import Finding, differences, order_file, said, whole
+from autolfads_operator.controller.plan import frozen
+from autolfads_operator.findings import Finding, differences, in_a_line, order_file, said, whole
 from autolfads_operator.pbt import AllLost, Rival, rival_of
-from autolfads_trainer.records import Order, Run
+from autolfads_trainer.records import Order, Outcome, Owner, Run
 
 
 @dataclass
@@ -93,6 +94,18 @@ class Derived:
                 whose = f"the score of member {rival.member} in generation {rival.generation}"
                 expected = f"{said(score)}, {whose}"
                 yield Finding(file, "compared.score", said(rival.score), expected)
+
+
+def freeze_differences(owner: Owner, run: Run, answer: Outcome) -> Iterator[Finding]:
+    """Yield where a `run` is not what the answer of `prepare` makes of it."""
+    try:
+        expected = frozen(Ledger(owner), answer)
+    except (LookupError, TypeError, ValueError) as error:
+        yield whole(
+            "run.json", "cannot be derived", f"a whole answer of prepare ({in_a_line(error)})"
+        )
+        return
+    yield from differences("run.json", run, expected)
 
 
 def _compared(leg: Leg, found: Order, derive: Callable[[], Order | None]) -> Iterator[Finding]:

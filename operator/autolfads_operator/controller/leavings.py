@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from autolfads_operator.controller.observe import last_words
 from autolfads_operator.controller.removals import Removals
 from autolfads_trainer.disk import is_temporary
 from autolfads_trainer.records import WorkerStatus
@@ -75,13 +76,13 @@ class Leavings:
         """Do one thing; return whether there may be another."""
         if self._unread:
             life = self._unread[0]
-            self._strangers.append(_Stranger(life, self.folder.status(life), now))
+            self._strangers.append(_Stranger(life, last_words(self.folder, life), now))
             self._unread.popleft()
         elif self._over:
             return self._remove_what_is_left_of(self._over[0])
         elif self._strangers and now - self._strangers[0].at > self.silent_after:
             stranger = self._strangers[0]
-            silent = self.folder.status(stranger.life) == stranger.status
+            silent = last_words(self.folder, stranger.life) == stranger.status
             self._strangers.popleft()
             if silent and stranger.life not in in_use:
                 self._over.append(stranger.life)

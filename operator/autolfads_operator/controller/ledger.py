@@ -6,6 +6,7 @@ the thousandth generation costs a controller no more than the second.
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass, field
 from pathlib import PurePath
 
@@ -90,6 +91,8 @@ class Ledger:
     # Attempts at `prepare` and `export` made before this controller began: a user who starts a
     # failed run again has mended something, so these are not held against it.
     forgiven: dict[str, int] = field(default_factory=dict)
+    # Over when this controller began, and not in `legs`: what lies there is still to be looked at.
+    old: deque[Leg] = field(default_factory=deque)
     changes: int = 0  # grows with each thing noted
     _open: dict[str, Attempt] = field(default_factory=dict)
 

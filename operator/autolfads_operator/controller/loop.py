@@ -27,7 +27,9 @@ QUIET = 20.0  # seconds without a sign, after which the disk is asked whether it
 LOOK_AGAIN = 1.0  # seconds between looks at what another controller's workers do
 AT_ONCE = 4  # records that are written side by side
 ENOUGH = 0.02  # seconds of writing, after which the rest is for the next turn
-LAST_TRIES = 60.0  # seconds that a disk which refuses to remove has to change its mind at the end
+AT_THE_END = 1.0  # the same, in a turn when nobody waits for what comes next
+LAST_TRIES = 60.0  # seconds that a disk which refuses has to change its mind
+_UNREADABLE = WorkerStatus(counter=0, doing="unreadable")
 
 
 @dataclass
@@ -58,6 +60,7 @@ class Controller:
     _next_question: float = field(init=False, default=0.0)
     _last_turn: float = field(init=False, default=0.0)
     _ended_at: float | None = field(init=False, default=None)
+    _unread: dict[str, float] = field(init=False, default_factory=dict)  # dead workers' statuses
 
     def __post_init__(self) -> None:
         self.ledger = read_ledger(self.folder, self.owner)
@@ -99,10 +102,11 @@ class Controller:
         while may_act and not self.more and (actions := plan(self.ledger, self._idle())):
             act(self.folder, self.ledger, actions[:AT_ONCE])
             self.more = time.perf_counter() > until
+        if self.ledger.end is None:
+            if not self.more:
+                self.more = not self._tidier.tidy(self.ledger, until) and not self._removals.refused
+            self._tidy_lives(now, until)
         over = self.ledger.end is not None and self._wind_up(now)
-        if self.ledger.end is None and not self.more:
-            self.more = not self._tidier.tidy(self.ledger, until) and not self._removals.refused
-        self._tidy_lives(now, until)
         self._last_turn = now  # when all were last heard: a turn can hang in its midst
         return over
 
@@ -120,16 +124,19 @@ class Controller:
         """
         self._ended_at = now if self._ended_at is None else self._ended_at
         enough = now - self._ended_at > LAST_TRIES
+        until = time.perf_counter() + AT_THE_END
         try:
             for life in self.pool.lives():
                 self.folder.assign(life, Assignment(leave=True))
-            done = self._tidier.tidy(self.ledger)
+            done = self._tidier.tidy(self.ledger, until)
+            self._tidy_lives(now, until)
         except OSError as error:
             if not (enough and may_pass(error)):
                 raise
-            done = False
-        self.left = self._removals.refused
-        return done or enough
+            return True
+        finally:
+            self.left = self._removals.refused
+        return done or (enough and bool(self.left))
 
     def _observe(self, lives: list[str], now: float) -> list[str]:
         """Read what workers say; return the lives that are not silent."""
@@ -204,9 +211,25 @@ class Controller:
                 stranger and not self.vitals.is_gone(life, now, self.ledger.given_up(attempt))
             ):
                 continue
+            status = self._last_status(life, now)
+            if status is _UNREADABLE:
+                continue
             fate = "gave no sign" if life in self._dropped else "is gone"
-            outcome = abandon(self.folder, attempt, f"its worker {fate}", stranger=stranger)
+            outcome = abandon(self.folder, attempt, f"its worker {fate}", status, stranger=stranger)
             self.ledger.settle(attempt, outcome)
+
+    def _last_status(self, life: str, now: float) -> WorkerStatus | None:
+        """Return the last status of a worker that is over, `_UNREADABLE` for now, or None.
+
+        It names the newest save: that is worth to be waited for, and not for ever.
+        """
+        try:
+            return self.folder.status(life)
+        except OSError as error:
+            if not may_pass(error):
+                raise
+            since = self._unread.setdefault(life, now)
+            return None if now - since > LAST_TRIES else _UNREADABLE
 
     def _tidy_lives(self, now: float, until: float) -> None:
         """Remove the files of workers that are over and have nothing open."""

@@ -5,13 +5,27 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from autolfads_operator.controller.ledger import Attempt, Ledger
+from autolfads_trainer.disk import may_pass
 from autolfads_trainer.records import Assignment, Outcome, WorkerStatus
 from autolfads_trainer.store import RunFolder
 
 
+def last_words(folder: RunFolder, life: str) -> WorkerStatus | None:
+    """Return what a worker says; None where it has not said anything, or cannot be read.
+
+    It decides nothing: one on a bad sector must not hold up everybody else.
+    """
+    try:
+        return folder.status(life)
+    except OSError as error:
+        if not may_pass(error):
+            raise
+        return None
+
+
 def read_statuses(folder: RunFolder, lives: Iterable[str]) -> dict[str, WorkerStatus]:
-    """Return what each of the `lives` says; one that has not said anything yet is left out."""
-    found = ((life, folder.status(life)) for life in lives)
+    """Return what each of the `lives` says; one of which nothing can be read is left out."""
+    found = ((life, last_words(folder, life)) for life in lives)
     return {life: status for life, status in found if status is not None}
 
 
@@ -33,14 +47,20 @@ def note_outcomes(
                 ledger.settle(attempt, outcome)
 
 
-def abandon(folder: RunFolder, attempt: Attempt, reason: str, *, stranger: bool = False) -> Outcome:
+def abandon(
+    folder: RunFolder,
+    attempt: Attempt,
+    reason: str,
+    status: WorkerStatus | None,
+    *,
+    stranger: bool = False,
+) -> Outcome:
     """Give an attempt up, unless it has an outcome, and return the outcome that counts.
 
-    What its worker said of its newest checkpoint goes into the outcome, so that the next attempt
-    can go on from there.
+    What its worker said of its newest checkpoint (`status`, its last one) goes into the outcome, so
+    that the next attempt can go on from there.
     """
     task = attempt.task
-    status = folder.status(task.worker)
     name = _saved(status, task.folder) if status is not None else None
     # Not looked for: it may be seen late. Who starts from it waits, and tells if it is gone.
     saved = status if name is not None else None

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-from autolfads_operator.controller.derived import Derived
+from autolfads_operator.controller.derived import Derived, freeze_differences
 from autolfads_operator.controller.ledger import Attempt, Ledger
 from autolfads_operator.controller.retention import forgettable
+from autolfads_operator.findings import Finding
 from autolfads_trainer.disk import NotVisibleYetError, StoreError
 from autolfads_trainer.records import Order, Outcome, Owner, Place, Task
 from autolfads_trainer.store import RunFolder
@@ -24,9 +25,8 @@ def read_ledger(folder: RunFolder, owner: Owner) -> Ledger:
     catch_up(folder, ledger)
     _refuse_gaps(folder, ledger)
     _refuse_changed(ledger)
-    # What is long over was tidied up when it was new; around the newest there may be leftovers.
     for leg in forgettable(ledger, back=4):
-        del ledger.legs[leg.place]
+        ledger.old.append(ledger.legs.pop(leg.place))
     ledger.refused = None  # by a worker of an earlier time: it is mended, or will be said again
     ledger.forgiven = {"prepare": len(ledger.prepare), "export": len(ledger.export)}
     return ledger
@@ -36,33 +36,47 @@ def _refuse_gaps(folder: RunFolder, ledger: Ledger) -> None:
     """Raise `NotVisibleYetError` where an order is missing and a later one is there.
 
     Another would be given in its place, or all would wait for it. On a volume that shows names
-    late it may still come; if it was removed, the user has to put it back.
+    late it may still come; if it was removed, the user has to put it back. So with `run.json`.
     """
+    if ledger.run is None and folder.order(0, 1) is not None and folder.run() is None:
+        what = "is missing, although there are orders; expected both"
+        raise NotVisibleYetError(errno.ENOENT, what, str(folder.root / "run.json"))
     for member, newest in ledger.newest.items():
         names = folder.contents(f"members/{member:03d}")
         numbers = (name.removeprefix("gen-") for name in names if name.startswith("gen-"))
         for later in sorted(int(number) for number in numbers if number.isdecimal()):
             if later > newest + 1 and folder.order(member, later) is not None:
+                if folder.order(member, newest + 1) is not None:
+                    break  # another controller has just gone on
                 path = folder.path(f"{folder.leg_folder(member, newest + 1)}/order.json")
                 what = f"is missing, although there is one of generation {later}; expected both"
                 raise NotVisibleYetError(errno.ENOENT, what, str(path))
 
 
 def _refuse_changed(ledger: Ledger) -> None:
-    """Raise `StoreError` for an order that is not the one that follows from what was there.
+    """Raise `StoreError` for the first order that is not the one that follows from what was there.
 
-    Where that cannot be told yet, on a volume that shows outcomes late, the replay tells it later.
+    So, too, for `run.json`. Where that cannot be told yet, on a volume that shows outcomes late,
+    the replay tells it later.
     """
-    if ledger.run is None:
+    for finding in _changed(ledger):
+        raise StoreError(
+            f"{ledger.root / str(finding)}: it was changed, or what it follows from was; "
+            "`autolfads replay` says all that is not as it was"
+        )
+
+
+def _changed(ledger: Ledger) -> Iterator[Finding]:
+    run = ledger.run
+    if run is None:
         return
-    derived = Derived(ledger, ledger.run)
+    answer = next((a.outcome for a in ledger.prepare if a.outcome and a.has_finished), None)
+    if answer is not None:
+        yield from freeze_differences(ledger.owner, run, answer)
+    derived = Derived(ledger, run)
     for leg in sorted(ledger.legs.values(), key=lambda leg: leg.place[::-1]):
         if derived.can_tell(leg):
-            for finding in derived.differences(leg, leg.order):
-                raise StoreError(
-                    f"{ledger.root / str(finding)}: it was changed, or what it follows from was; "
-                    "`autolfads replay` says all that is not as it was"
-                )
+            yield from derived.differences(leg, leg.order)
 
 
 def catch_up(folder: RunFolder, ledger: Ledger) -> None:
@@ -100,11 +114,17 @@ def recall(folder: RunFolder, ledger: Ledger, place: Place) -> None:
     if generation > ledger.newest.get(member, 0):
         catch_up(folder, ledger)
     elif (order := folder.order(member, generation)) is not None:
+        found = list(folder.attempts(folder.leg_folder(*place)))
+        for task, _ in found:
+            if task.order_sha256 not in (None, order.sha256()):
+                path = folder.path(f"{folder.leg_folder(*place)}/order.json")
+                raise StoreError(f"{path}: was changed since it was given; expected it as it was")
         leg = ledger.recall(order)
-        _add(ledger, folder.attempts(folder.leg_folder(*place)), leg.attempts)
+        _add(ledger, found, leg.attempts)
         for attempt in leg.attempts:  # what is removed is not to be started from
-            names = folder.contents(attempt.task.folder)
-            attempt.files = {name for name in names if name.startswith("checkpoint")}
+            if attempt.outcome is not None:
+                names = folder.contents(attempt.task.folder)
+                attempt.files = {name for name in names if name.startswith("checkpoint")}
     if place not in ledger.legs:
         path = folder.path(f"{folder.leg_folder(*place)}/order.json")
         what = "is missing, although another order starts from it; expected both"

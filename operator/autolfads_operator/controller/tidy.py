@@ -6,7 +6,7 @@ import math
 import time
 from dataclasses import dataclass, field
 
-from autolfads_operator.controller.ledger import Attempt, Ledger
+from autolfads_operator.controller.ledger import Attempt, Ledger, Leg
 from autolfads_operator.controller.removals import Removals
 from autolfads_operator.controller.retention import forgettable, needed
 from autolfads_trainer.disk import is_temporary
@@ -38,7 +38,28 @@ class Tidier:
             if not self._sweep_all(ledger, until):
                 return False
             self._changes = changes
-        return not self.removals.refused
+        return self._sweep_old(ledger, until) and not self.removals.refused
+
+    def _sweep_old(self, ledger: Ledger, until: float) -> bool:
+        """Go through what was over when the controller began: the one before may have been refused
+        by the disk, or killed. Returns whether all of it is done."""
+        while ledger.old:
+            if self._is_to_wait(ledger, until):
+                return False
+            leg = ledger.old[0]
+            if leg.place not in ledger.legs and not self._sweep_leg(leg, set()):
+                return False
+            ledger.old.popleft()
+        return True
+
+    def _sweep_leg(self, leg: Leg, keep: set[str]) -> bool:
+        """Look for the last time at a leg that is over; return whether it could be looked at."""
+        swept = self._sweep_temporary(RunFolder.leg_folder(*leg.place))
+        for attempt in leg.attempts:
+            if not attempt.has_finished:
+                attempt.files = None  # its worker may have come back since
+            swept &= self._sweep(attempt, keep, metrics=attempt is leg.finished)
+        return swept
 
     def _look_again_at_times(self, ledger: Ledger) -> None:
         """A worker that hung while it named a checkpoint can have come back since it was given up:
@@ -70,11 +91,7 @@ class Tidier:
         for leg in forgettable(ledger):
             if self._is_to_wait(ledger, until):
                 return False
-            swept = self._sweep_temporary(RunFolder.leg_folder(*leg.place))
-            for attempt in leg.attempts:
-                if not attempt.has_finished:
-                    attempt.files = None  # its worker may have come back since: a last look
-                swept &= self._sweep(attempt, keep, metrics=attempt is leg.finished)
+            swept = self._sweep_leg(leg, keep)
             if swept:
                 del ledger.legs[leg.place]
             looked &= swept

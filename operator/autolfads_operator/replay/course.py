@@ -13,6 +13,7 @@ from autolfads_operator.controller.actions import (
     GiveUp,
     Stop,
 )
+from autolfads_operator.controller.derived import freeze_differences
 from autolfads_operator.controller.ledger import Ledger
 from autolfads_operator.controller.plan import frozen, plan
 from autolfads_operator.findings import (
@@ -42,14 +43,10 @@ def check_frozen(records: Records) -> Iterator[Finding]:
     if answer is None:
         yield whole("run.json", "is there", "an attempt at prepare that finished")
         return
-    try:
-        expected = frozen(Ledger(records.owner), answer)
-    except (LookupError, TypeError, ValueError) as error:
-        yield whole(
-            "run.json", "cannot be derived", f"a whole answer of prepare ({in_a_line(error)})"
-        )
+    found = list(freeze_differences(records.owner, records.run, answer))
+    yield from found
+    if any(finding.what is None for finding in found):
         return
-    yield from differences("run.json", records.run, expected)
     for key, frozen_as in (("seed", records.run.seed), ("population", records.run.population)):
         asked = records.owner.spec.get(key)
         if asked is not None and asked != frozen_as:

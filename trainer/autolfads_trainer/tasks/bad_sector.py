@@ -61,6 +61,7 @@ class BadSectors:
                 return read(path)
             except OSError as error:
                 if error.errno != errno.EIO:
+                    since = None  # it is the disk, and not this file
                     raise
                 now = self.clock()
                 since = now if since is None else since
