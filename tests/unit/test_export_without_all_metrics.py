@@ -74,7 +74,15 @@ def test_all_epochs_are_in_the_fit_log(bench: Bench) -> None:  # noqa: F811
     assert epochs_in_fitlog(bench) == [0, 1]
 
 
-@pytest.mark.parametrize("harm", [Path.unlink, pipe, cut, not_text])
+def another_number(path: Path) -> None:
+    """Change a number of the first epoch: it is a fit log as good as any."""
+    head, first, *rest = path.read_text().splitlines(keepends=True)
+    fields = first.split(",")
+    fields[-1] = "0.123456\n"
+    path.write_text("".join([head, ",".join(fields), *rest]))
+
+
+@pytest.mark.parametrize("harm", [Path.unlink, pipe, cut, not_text, another_number])
 def test_lost_metrics_leave_the_last_epoch_and_a_note(
     bench: Bench,  # noqa: F811
     harm: Callable[[Path], object],
@@ -98,14 +106,20 @@ def test_results_are_not_written_through_a_link(bench: Bench, tmp_path: Path) ->
     assert [path.read_text() for path in outside.iterdir()] == ["precious"]
 
 
+def test_a_missing_file_is_waited_for_with_a_word(bench: Bench) -> None:  # noqa: F811
+    exported(bench, Path.unlink)
+    doing = [said.doing for said in bench.said]
+    assert "waiting up to 90 s for a missing metrics.csv" in doing
+
+
 def unreadable(monkeypatch: pytest.MonkeyPatch, at: Bench, until: float) -> None:
     """Let metrics lie on a bad sector until a time on the bench's clock."""
     real = results_export.read_rows
 
-    def read(path: Path) -> list[Row]:
+    def read(path: Path, sha256: str | None) -> list[Row]:
         if at.now < until:
             raise OSError(errno.EIO, os.strerror(errno.EIO), str(path))
-        return real(path)
+        return real(path, sha256)
 
     monkeypatch.setattr(results_export, "read_rows", read)
 

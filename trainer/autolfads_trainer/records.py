@@ -161,6 +161,7 @@ class Outcome(Record):
     sha256: str | None = None  # of the checkpoint
     final: bool = False  # failed: no further attempt can help
     damaged: str | None = None  # failed: the checkpoint to start from is cut, changed or gone
+    metrics_sha256: str | None = None  # train: of metrics.csv as the finished attempt wrote it
     score: float | None = None  # train: the metric at the end; None: lost
     seconds: float | None = None
     result: dict[str, Any] = {}

@@ -7,6 +7,7 @@ then grouped by `worker_id`), so its names and its shape are an interface.
 from __future__ import annotations
 
 import csv
+import hashlib
 import io
 import math
 import re
@@ -71,13 +72,17 @@ def rows_text(rows: Sequence[Row]) -> str:
     return _csv(columns, ([_field(row, name) for name in columns] for row in rows))
 
 
-def read_rows(path: Path) -> list[Row]:
+def read_rows(path: Path, sha256: str | None = None) -> list[Row]:
     """Read what `write_rows` wrote; what was missing or NaN is absent from its row.
 
-    Raises `ValueError`, naming file and line, where the file is not of that form, and `OSError`
-    where it is no plain file.
+    Raises `ValueError`, naming file and line, where the file is not of that form or has not the
+    checksum that is given, and `OSError` where it is no plain file.
     """
-    with opened_plain(path) as plain, io.TextIOWrapper(plain, "utf-8", newline="") as file:
+    with opened_plain(path) as plain:
+        content = plain.read()
+    if sha256 not in (None, hashlib.sha256(content).hexdigest()):
+        raise ValueError(f"{path}: was changed since it was written")
+    with io.TextIOWrapper(io.BytesIO(content), "utf-8", newline="") as file:
         lines = csv.reader(file)
         columns = next(lines, [])
         if "epoch" not in columns or len(set(columns)) < len(columns):

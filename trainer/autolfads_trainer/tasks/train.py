@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 import time
 from dataclasses import dataclass
@@ -80,6 +81,7 @@ class _Save:
     sha256: str
     epoch: int
     steps: int
+    metrics_sha256: str
 
 
 class _Attempt:
@@ -147,6 +149,7 @@ class _Attempt:
             steps=save.steps if save else 0,
             checkpoint=save.checkpoint if save else None,
             sha256=save.sha256 if save else None,
+            metrics_sha256=save.metrics_sha256 if save and word == "finished" else None,
             seconds=time.monotonic() - self.started,
         )
 
@@ -174,11 +177,18 @@ class _Attempt:
             if self._is_newest(self.saved):
                 return
         folder = self.context.folder.path(self.task.folder)
-        write_bytes(folder / "metrics.csv", rows_text(self.member.progress.rows).encode())
+        metrics = rows_text(self.member.progress.rows).encode()
+        write_bytes(folder / "metrics.csv", metrics)
         name = self.context.folder.checkpoint_in(self.task.folder, self.saves + 1)
         sha256 = self.member.save(self.context.folder.path(name))
         self.saves += 1
-        self.saved = _Save(name, sha256, self.member.progress.epoch, self.member.drawer.step)
+        self.saved = _Save(
+            name,
+            sha256,
+            self.member.progress.epoch,
+            self.member.drawer.step,
+            hashlib.sha256(metrics).hexdigest(),
+        )
         self.announced = False
         self._announce()
 
