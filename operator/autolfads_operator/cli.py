@@ -30,6 +30,7 @@ from autolfads_operator.local_run import (
     forget,
     is_at_work,
     leave_no_trace,
+    opened_run,
     owner_of,
     run_here,
 )
@@ -220,12 +221,7 @@ def _run(said: Said, folder: RunFolder, owner: Owner, settings: Settings) -> End
 @click.option("--json", "as_json", is_flag=True, help="As JSON, for scripts.")
 def status(folder: Path, as_json: bool) -> None:
     """Show how the run in FOLDER is doing, or how it ended."""
-    run_folder = RunFolder(folder)
-    if not folder.is_dir():
-        raise InputError(f"{folder}: no such folder; expected that of a run (--out)")
-    owner = run_folder.owner()
-    if owner is None:
-        raise InputError(f"{folder}: is not a run's folder; expected one with an owner.json")
+    run_folder, owner = opened_run(folder)
     ledger = read_ledger(run_folder, owner)
     lives = [attempt.task.worker for attempt in ledger.open_attempts()]
     picture = picture_of(ledger, read_statuses(run_folder, lives))

@@ -105,6 +105,19 @@ def _hash_of_file(path: Path) -> str | None:
         raise InputError(f"{path}: spec.configFile cannot be read: {error.strerror}") from None
 
 
+def opened_run(root: Path) -> tuple[RunFolder, Owner]:
+    """Return the run in the folder that a user names. Raises `InputError` if it is none."""
+    if root.exists() and not root.is_dir():
+        raise InputError(f"{root}: is a file; expected a run's folder (--out)")
+    if not root.is_dir():
+        raise InputError(f"{root}: no such folder; expected that of a run (--out)")
+    folder = RunFolder(root)
+    owner = folder.owner()
+    if owner is None:
+        raise InputError(f"{root}: is not a run's folder; expected one with an owner.json")
+    return folder, owner
+
+
 def claim(folder: RunFolder, owner: Owner) -> Owner:
     """Make the folder this run's, or see that it is. Raises `InputError` if it is another's."""
     root = folder.root

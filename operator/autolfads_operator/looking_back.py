@@ -9,13 +9,12 @@ from pathlib import Path
 
 import click
 
-from autolfads_operator.local_run import is_at_work
+from autolfads_operator.local_run import is_at_work, opened_run
 from autolfads_operator.replay import Records, Report, read_records
 from autolfads_operator.replay import replay as check
 from autolfads_operator.replay.story import Story, story_of
 from autolfads_operator.view.show import PatientConsole
 from autolfads_operator.view.tell import lines_of, printable
-from autolfads_trainer.store import RunFolder
 from autolfads_trainer.userinput import InputError
 
 DIFFERENT = 1  # exit code: there are findings
@@ -92,13 +91,7 @@ def _looked_at(folder: Path) -> tuple[Records, Report]:
 
 
 def _records(folder: Path) -> Records:
-    if not folder.is_dir():
-        raise InputError(f"{folder}: no such folder; expected that of a run (--out)")
-    run_folder = RunFolder(folder)
-    owner = run_folder.owner()
-    if owner is None:
-        raise InputError(f"{folder}: is not a run's folder; expected one with an owner.json")
-    return read_records(run_folder, owner)
+    return read_records(*opened_run(folder))
 
 
 def _must_have(folder: Path, story: Story, generation: int | None, member: int | None) -> None:

@@ -202,3 +202,13 @@ def test_a_run_that_goes_on_while_it_is_read_has_no_gap(
         pool.step()
     monkeypatch.setattr(reading, "catch_up", slowly)
     read(tmp_path)
+
+
+def test_a_run_whose_members_were_removed_is_not_begun_again(tmp_path: Path) -> None:
+    stopped(tmp_path, Mini(population=2, generations=6), 3)
+    (tmp_path / "members").rename(tmp_path / "elsewhere")
+    with pytest.raises(NotVisibleYetError) as caught:
+        read(tmp_path)
+    assert in_words(caught.value).startswith(f"{tmp_path}/members: is missing, although workers")
+    (tmp_path / "elsewhere").rename(tmp_path / "members")
+    read(tmp_path)

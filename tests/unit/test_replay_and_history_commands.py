@@ -56,8 +56,11 @@ def test_findings_are_one_line_each_and_exit_with_1(run: Path, tmp_path: Path) -
     }
 
 
-@pytest.mark.parametrize("command", ["replay", "history"])
+@pytest.mark.parametrize("command", ["replay", "history", "status"])
 def test_folders_that_are_no_runs(command: str, tmp_path: Path) -> None:
+    (tmp_path / "run.yaml").touch()
+    code, _, errors = autolfads(command, tmp_path / "run.yaml")
+    assert (code, "run.yaml: is a file; expected a run's folder" in errors) == (2, True)
     code, _, errors = autolfads(command, tmp_path)
     assert (code, "is not a run's folder" in errors) == (2, True)
     code, _, errors = autolfads(command, tmp_path / "none")

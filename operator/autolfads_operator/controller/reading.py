@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from autolfads_operator.controller.derived import Derived, freeze_differences
 from autolfads_operator.controller.ledger import Attempt, Ledger
+from autolfads_operator.controller.observe import last_words
 from autolfads_operator.controller.retention import forgettable
 from autolfads_operator.findings import Finding
 from autolfads_trainer.disk import NotVisibleYetError, StoreError
@@ -41,6 +42,14 @@ def _refuse_gaps(folder: RunFolder, ledger: Ledger) -> None:
     if ledger.run is None and folder.order(0, 1) is not None and folder.run() is None:
         what = "is missing, although there are orders; expected both"
         raise NotVisibleYetError(errno.ENOENT, what, str(folder.root / "run.json"))
+    if (
+        ledger.run is not None
+        and not ledger.newest
+        and _somebody_trained(folder)
+        and folder.order(0, 1) is None  # none of another controller's either, of just now
+    ):
+        what = "is missing, although workers have trained for it; expected both"
+        raise NotVisibleYetError(errno.ENOENT, what, str(folder.root / "members"))
     for member, newest in ledger.newest.items():
         names = folder.contents(f"members/{member:03d}")
         numbers = (name.removeprefix("gen-") for name in names if name.startswith("gen-"))
@@ -51,6 +60,14 @@ def _refuse_gaps(folder: RunFolder, ledger: Ledger) -> None:
                 path = folder.path(f"{folder.leg_folder(member, newest + 1)}/order.json")
                 what = f"is missing, although there is one of generation {later}; expected both"
                 raise NotVisibleYetError(errno.ENOENT, what, str(path))
+
+
+def _somebody_trained(folder: RunFolder) -> bool:
+    """Return whether a worker says that it has been at work on a member."""
+    names = [name for name in folder.contents("workers") if name.endswith(".status.json")]
+    said = (last_words(folder, name.removesuffix(".status.json")) for name in names)
+    places = (status.task or status.ended or "" for status in said if status is not None)
+    return any(place.startswith("members/") for place in places)
 
 
 def _refuse_changed(ledger: Ledger) -> None:
