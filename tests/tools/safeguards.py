@@ -621,7 +621,7 @@ SAFEGUARDS = (
     Safeguard(
         "an order that was changed is not gone on with",
         f"{OPERATOR}/controller/reading.py",
-        "    _refuse_changed(ledger)\n    for leg",
+        "    refuse_changed(ledger)\n    for leg",
         "    for leg",
         "test_controller_refuses_changed_records.py"
         "::test_an_order_that_was_changed_is_refused_and_named",
@@ -642,7 +642,7 @@ SAFEGUARDS = (
     ),
     Safeguard(
         "what is not seen yet makes no order a changed one",
-        f"{OPERATOR}/controller/reading.py",
+        f"{OPERATOR}/controller/checks.py",
         "        if derived.can_tell(leg):\n",
         "        if True:\n",
         "test_controller_refuses_changed_records.py"
@@ -651,7 +651,7 @@ SAFEGUARDS = (
     Safeguard(
         "no order is given in the place of one that was removed",
         f"{OPERATOR}/controller/reading.py",
-        "    _refuse_gaps(folder, ledger)\n",
+        "    refuse_gaps(folder, ledger)\n",
         "",
         "test_controller_refuses_changed_records.py::test_an_order_that_was_removed_is_named_and_none_is_given_in_its_place",
     ),
