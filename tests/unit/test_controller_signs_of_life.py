@@ -114,12 +114,12 @@ def test_steps_that_take_longer_than_a_stranger_is_waited_for_decide_nothing(
     with without_syncing():
         played(calm, MINI)
         both = controllers(rough, (1.0, 3.0))
-        for turn in range(2_500):
+        for turn in range(4_000):
             over = [controller.turn() for controller, _ in both]
             if all(over):
                 break
             for _, pool in both:
-                if turn % 12 == 0:
+                if turn % 25 == 0:
                     pool.step()
     assert all(controller.ledger.end is not None for controller, _ in both)
     assert history(rough) == history(calm)
