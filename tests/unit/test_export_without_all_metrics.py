@@ -10,11 +10,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from test_training_task_and_its_disk import Bench, bench  # noqa: F401  (a fixture)
+from test_training_task_and_its_disk import (
+    Bench,
+    bench,  # noqa: F401  (a fixture)
+    unreadable,
+)
 
 from autolfads_trainer.disk import StoreError
 from autolfads_trainer.records import Task
-from autolfads_trainer.results.history import Row
 from autolfads_trainer.tasks import bad_sector
 from autolfads_trainer.tasks import export as results_export
 from autolfads_trainer.tasks.export import export
@@ -112,23 +115,11 @@ def test_a_missing_file_is_waited_for_with_a_word(bench: Bench) -> None:  # noqa
     assert "waiting up to 90 s for a missing metrics.csv" in doing
 
 
-def unreadable(monkeypatch: pytest.MonkeyPatch, at: Bench, until: float) -> None:
-    """Let metrics lie on a bad sector until a time on the bench's clock."""
-    real = results_export.read_rows
-
-    def read(path: Path, sha256: str | None) -> list[Row]:
-        if at.now < until:
-            raise OSError(errno.EIO, os.strerror(errno.EIO), str(path))
-        return real(path, sha256)
-
-    monkeypatch.setattr(results_export, "read_rows", read)
-
-
 def test_metrics_on_a_bad_sector_are_lost_after_ten_minutes(
     bench: Bench,  # noqa: F811
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    unreadable(monkeypatch, bench, math.inf)
+    unreadable(monkeypatch, bench, results_export, "read_rows", until=math.inf)
     reason = exported(bench, lambda _: None)
     assert "cannot be read for 10 minutes: the disk reports input/output errors" in (reason or "")
     assert epochs_in_fitlog(bench) == [1]
@@ -140,7 +131,7 @@ def test_metrics_that_can_be_read_again_before_are_not_lost(
     bench: Bench,  # noqa: F811
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    unreadable(monkeypatch, bench, bad_sector.UNREADABLE - 10)
+    unreadable(monkeypatch, bench, results_export, "read_rows", until=bad_sector.UNREADABLE - 10)
     assert exported(bench, lambda _: None) is None
     assert epochs_in_fitlog(bench) == [0, 1]
 

@@ -9,6 +9,7 @@ import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -291,23 +292,25 @@ def test_a_damaged_start_without_a_checksum_is_noticed_by_what_is_in_it(bench: B
     assert train(bench.context(), task).damaged == first.checkpoint
 
 
-def unreadable(monkeypatch: pytest.MonkeyPatch, bench: Bench, until: float) -> None:
-    """Let checkpoints be unreadable until a time on the bench's clock."""
-    real = start._sha256
+def unreadable(
+    monkeypatch: pytest.MonkeyPatch, at: Bench, module: ModuleType, reader: str, *, until: float
+) -> None:
+    """Let what a function reads lie on a bad sector until a time on the bench's clock."""
+    real = getattr(module, reader)
 
-    def read(path: Path) -> str:
-        if bench.now < until:
+    def read(path: Path, *more: Any) -> Any:
+        if at.now < until:
             raise OSError(errno.EIO, os.strerror(errno.EIO), str(path))
-        return real(path)
+        return real(path, *more)
 
-    monkeypatch.setattr(start, "_sha256", read)
+    monkeypatch.setattr(module, reader, read)
 
 
 def test_a_bad_sector_under_a_start_is_damage_after_ten_minutes(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = train(bench.context(), bench.task())
-    unreadable(monkeypatch, bench, until=float("inf"))
+    unreadable(monkeypatch, bench, start, "_sha256", until=float("inf"))
     task = bench.task(2, start_from=first.checkpoint, start_sha256=first.sha256, resume=True)
     found = train(bench.context(), task)
     assert (found.outcome, found.damaged) == ("failed", first.checkpoint)
@@ -321,7 +324,7 @@ def test_a_start_that_can_be_read_again_before_is_used(
     bench: Bench, whole: Outcome, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = train(bench.context(), bench.task())
-    unreadable(monkeypatch, bench, until=bad_sector.UNREADABLE - 10)
+    unreadable(monkeypatch, bench, start, "_sha256", until=bad_sector.UNREADABLE - 10)
     task = bench.task(2, start_from=first.checkpoint, start_sha256=first.sha256, resume=True)
     found = train(bench.context(), task)
     assert (found.outcome, found.score) == ("finished", whole.score)
@@ -331,7 +334,7 @@ def test_a_disk_that_fails_as_a_whole_is_waited_for_and_blames_no_checkpoint(
     bench: Bench, whole: Outcome, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = train(bench.context(), bench.task())
-    unreadable(monkeypatch, bench, until=10 * bad_sector.UNREADABLE)
+    unreadable(monkeypatch, bench, start, "_sha256", until=10 * bad_sector.UNREADABLE)
     failing = Failing(monkeypatch, "trial", times=float("inf"))
     task = bench.task(2, start_from=first.checkpoint, start_sha256=first.sha256, resume=True)
     found = train(bench.context(), task)
@@ -429,22 +432,10 @@ def test_an_order_that_is_seen_late_is_waited_for(bench: Bench) -> None:
     assert bench.now > 3
 
 
-def unreadable_data(monkeypatch: pytest.MonkeyPatch, at: Bench, until: float) -> None:
-    """Let the data lie on a bad sector until a time on the bench's clock."""
-    real = hdf5.fingerprint
-
-    def read(path: Path) -> str:
-        if at.now < until:
-            raise OSError(errno.EIO, os.strerror(errno.EIO), str(path))
-        return real(path)
-
-    monkeypatch.setattr(hdf5, "fingerprint", read)
-
-
 def test_data_on_a_bad_sector_stop_the_run_after_ten_minutes(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    unreadable_data(monkeypatch, bench, until=math.inf)
+    unreadable(monkeypatch, bench, hdf5, "fingerprint", until=math.inf)
     with pytest.raises(InputError) as caught:
         train(bench.context(), bench.task())
     path = bench.context().data_path(bench.context().run())
@@ -457,14 +448,14 @@ def test_data_on_a_bad_sector_stop_the_run_after_ten_minutes(
 def test_data_that_can_be_read_again_before_are_used(
     bench: Bench, whole: Outcome, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    unreadable_data(monkeypatch, bench, until=bad_sector.UNREADABLE - 10)
+    unreadable(monkeypatch, bench, hdf5, "fingerprint", until=bad_sector.UNREADABLE - 10)
     assert train(bench.context(), bench.task()).score == whole.score
 
 
 def test_data_on_a_disk_that_fails_as_a_whole_are_waited_for(
     bench: Bench, whole: Outcome, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    unreadable_data(monkeypatch, bench, until=10 * bad_sector.UNREADABLE)
+    unreadable(monkeypatch, bench, hdf5, "fingerprint", until=10 * bad_sector.UNREADABLE)
     monkeypatch.setattr(Path, "iterdir", _no_list)
     assert train(bench.context(), bench.task()).score == whole.score
 

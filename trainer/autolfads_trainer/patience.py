@@ -13,6 +13,11 @@ FIRST_WAIT, LONGEST_WAIT = 0.1, 5.0  # seconds
 SEEN_WITHIN = 90.0  # seconds; NFS and EFS remember a missing name for up to a minute
 
 T = TypeVar("T")
+U = TypeVar("U")
+
+
+class _NotYet:
+    """The disk did not let it be done."""
 
 
 @dataclass
@@ -34,20 +39,12 @@ class Patience:
     def __call__(self, call: Callable[[], T]) -> T:
         """Return `call()`, as soon as the disk lets it. Other errors are raised."""
         wait = FIRST_WAIT
-        while True:
-            try:
-                result = call()
-            except OSError as error:
-                if not may_pass(error):
-                    raise
-                self.note(error)
-            else:
-                self.over()
-                return result
+        while isinstance(result := self.once(call, _NotYet()), _NotYet):
             self._wait(wait)
             wait = min(2 * wait, LONGEST_WAIT)
+        return result
 
-    def once(self, call: Callable[[], T], otherwise: T) -> T:
+    def once(self, call: Callable[[], T], otherwise: U) -> T | U:
         """Return `call()`, or `otherwise` where the disk does not let it: the caller comes again.
 
         Other errors are raised.

@@ -22,9 +22,7 @@ Whole = Annotated[int, Field(ge=0)]
 Count = Annotated[int, Field(ge=0, le=2**53)]
 Positive = Annotated[int, Field(ge=1, le=2**53)]
 MOST_MEMBERS = 10_000
-MOST_REFUSED = (
-    2  # files that a disk may refuse to remove while a run goes on; `DiskUse` counts them
-)
+MOST_REFUSED = 2  # files that a disk may refuse to remove: `DiskUse` has room for them
 Life = Annotated[str, Field(pattern=r"\A[A-Za-z0-9][A-Za-z0-9._-]{0,252}\z")]
 Place = tuple[Count, Count]
 """(member, generation): members count from 0, generations from 1."""
@@ -146,6 +144,10 @@ class Task(Record):
     resume: bool = False  # `start_from` was saved within this generation: go on with it as it is
     reached: tuple[Count, ...] = ()  # export: the newest generation of each member
     best: Place | None = None  # export
+
+    def is_for(self, order: Order) -> bool:
+        """Return whether the order decides what it did when this task was given."""
+        return self.order_sha256 in (None, order.sha256())
 
 
 class Outcome(Record):

@@ -42,7 +42,8 @@ class Leavings:
     _half_made: list[str] = field(default_factory=list)  # in the run's own folder
     _unread: deque[str] = field(default_factory=deque)
     _strangers: deque[_Stranger] = field(default_factory=deque)
-    _over: deque[str] = field(default_factory=deque)
+    _over: list[str] = field(default_factory=list)
+    _files: deque[str] = field(default_factory=deque)  # of those that are over
     _gone: deque[str] = field(default_factory=deque)  # of whom the log is left
 
     def over(self, lives: list[str]) -> None:
@@ -78,29 +79,34 @@ class Leavings:
             life = self._unread[0]
             self._strangers.append(_Stranger(life, last_words(self.folder, life), now))
             self._unread.popleft()
-        elif self._over:
-            return self._remove_what_is_left_of(self._over[0])
         elif self._strangers and now - self._strangers[0].at > self.silent_after:
             stranger = self._strangers[0]
             silent = last_words(self.folder, stranger.life) == stranger.status
             self._strangers.popleft()
             if silent and stranger.life not in in_use:
                 self._over.append(stranger.life)
+        elif self._files:
+            self.removals.remove(self._files.popleft())
+        elif self._over:
+            return self._list_what_is_left()
         elif self._half_made and self._begun is not None and now - self._begun > self.silent_after:
             self.removals.remove(self._half_made.pop())
         else:
             return False
         return True
 
-    def _remove_what_is_left_of(self, life: str) -> bool:
+    def _list_what_is_left(self) -> bool:
+        """Look once for the files of all that are over; return whether that could be done."""
         names = self.removals.contents("workers")
         if names is None:
             return False
-        self._over.popleft()
-        half_made = [name for name in names if is_temporary(name) and life in name]
-        for name in (f"{life}.json", f"{life}.status.json", *half_made):
-            self.removals.remove(f"workers/{name}")
-        self._gone.append(life)
-        if len(self._gone) > LOGS_KEPT:
-            self.removals.remove(f"workers/{self._gone.popleft()}.log")
+        half_made = [name for name in names if is_temporary(name)]
+        for life in self._over:
+            of_it = [name for name in half_made if life in name]
+            files = (f"{life}.json", f"{life}.status.json", *of_it)
+            self._files.extend(f"workers/{name}" for name in files)
+            self._gone.append(life)
+            if len(self._gone) > LOGS_KEPT:
+                self._files.append(f"workers/{self._gone.popleft()}.log")
+        self._over.clear()
         return True

@@ -29,7 +29,6 @@ AT_ONCE = 4  # records that are written side by side
 ENOUGH = 0.02  # seconds of writing, after which the rest is for the next turn
 AT_THE_END = 1.0  # the same, in a turn when nobody waits for what comes next
 LAST_TRIES = 60.0  # seconds that a disk which refuses has to change its mind
-_UNREADABLE = WorkerStatus(counter=0, doing="unreadable")
 
 
 @dataclass
@@ -211,25 +210,18 @@ class Controller:
                 stranger and not self.vitals.is_gone(life, now, self.ledger.given_up(attempt))
             ):
                 continue
-            status = self._last_status(life, now)
-            if status is _UNREADABLE:
-                continue
+            try:
+                status = self.folder.status(life)
+            except OSError as error:
+                if not may_pass(error):
+                    raise
+                # It names the newest save: that is worth to be waited for, and not for ever.
+                if now - self._unread.setdefault(life, now) <= LAST_TRIES:
+                    continue
+                status = None
             fate = "gave no sign" if life in self._dropped else "is gone"
             outcome = abandon(self.folder, attempt, f"its worker {fate}", status, stranger=stranger)
             self.ledger.settle(attempt, outcome)
-
-    def _last_status(self, life: str, now: float) -> WorkerStatus | None:
-        """Return the last status of a worker that is over, `_UNREADABLE` for now, or None.
-
-        It names the newest save: that is worth to be waited for, and not for ever.
-        """
-        try:
-            return self.folder.status(life)
-        except OSError as error:
-            if not may_pass(error):
-                raise
-            since = self._unread.setdefault(life, now)
-            return None if now - since > LAST_TRIES else _UNREADABLE
 
     def _tidy_lives(self, now: float, until: float) -> None:
         """Remove the files of workers that are over and have nothing open."""

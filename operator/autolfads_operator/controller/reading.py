@@ -68,7 +68,7 @@ def recall(folder: RunFolder, ledger: Ledger, place: Place) -> None:
     elif (order := folder.order(member, generation)) is not None:
         found = list(folder.attempts(folder.leg_folder(*place)))
         for task, _ in found:
-            if task.order_sha256 not in (None, order.sha256()):
+            if not task.is_for(order):
                 path = folder.path(f"{folder.leg_folder(*place)}/order.json")
                 raise StoreError(f"{path}: was changed since it was given; expected it as it was")
         leg = ledger.recall(order)

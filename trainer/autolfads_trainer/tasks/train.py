@@ -31,7 +31,7 @@ def train(context: Context, task: Task) -> Outcome:
     order = context.patience.announced(lambda: context.folder.order_at(name))
     if order is None:
         raise StoreError(f"{context.folder.path(name)}: is missing although a task names it")
-    if task.order_sha256 not in (None, order.sha256()):
+    if not task.is_for(order):
         raise InputError(
             f"{context.folder.path(name)}: was changed since it was given; expected it as it was: "
             "restore it, or begin the run again in another folder"
