@@ -6,55 +6,69 @@ import csv
 import errno
 import math
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from test_training_task_and_its_disk import (
-    Bench,
-    bench,  # noqa: F401  (a fixture)
-    unreadable,
-)
+from test_training_task_and_its_disk import Bench, make_bench, unreadable
 
 from autolfads_trainer.disk import StoreError
-from autolfads_trainer.records import Task
+from autolfads_trainer.records import Outcome, Task
+from autolfads_trainer.store import RunFolder
 from autolfads_trainer.tasks import bad_sector
 from autolfads_trainer.tasks import export as results_export
 from autolfads_trainer.tasks.export import export
 from autolfads_trainer.tasks.train import train
 
+EXPORT = "export/attempt-1"
+
 
 def epochs_in_fitlog(at: Bench) -> list[int]:
-    path = at.folder.path("export/attempt-1/results/fitlog.csv")
+    path = at.folder.path(f"{EXPORT}/results/fitlog.csv")
     with path.open(newline="") as file:
         return [int(row["epoch"]) for row in csv.DictReader(file)]
 
 
-def trained_and_given(at: Bench) -> tuple[Path, Task]:
-    """Train, and give the export; return the path of the metrics, and the task."""
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Bench:
+    """A run that is trained, with its export given: tests have copies, for training takes long."""
+    at = make_bench(tmp_path_factory.mktemp("trained") / "run")
     task = at.task()
-    trained = at.folder.settle(task.folder, train(at.context(), task))
+    outcome = at.folder.settle(task.folder, train(at.context(), task))
     last = Task(
         kind="export",
-        folder="export/attempt-1",
+        folder=EXPORT,
         worker="w",
         attempt=1,
-        start_from=trained.checkpoint,
-        start_sha256=trained.sha256,
+        start_from=outcome.checkpoint,
+        start_sha256=outcome.sha256,
         best=(0, 1),
         reached=(1,),
     )
     at.folder.give_task(last)
-    return at.folder.path(f"{task.folder}/metrics.csv"), last
+    return at
+
+
+@pytest.fixture
+def bench(trained: Bench, tmp_path: Path) -> Bench:
+    shutil.copytree(trained.folder.root, tmp_path / "run")
+    return Bench(RunFolder(tmp_path / "run"), trained.order)
+
+
+def export_from(at: Bench) -> Outcome:
+    last = at.folder.task(EXPORT)
+    assert last is not None
+    return export(at.context(), last)
 
 
 def exported(at: Bench, harm: Callable[[Path], object]) -> str | None:
-    """Train, do something to the metrics, export; return what the outcome says."""
-    metrics, last = trained_and_given(at)
+    """Do something to the metrics, export; return what the outcome says."""
+    metrics = at.folder.path(f"{at.folder.leg_folder(0, 1)}/attempt-1/metrics.csv")
     harm(metrics)
-    outcome = export(at.context(), last)
+    outcome = export_from(at)
     assert outcome.outcome == "finished"
-    assert at.folder.path("export/attempt-1/results/autolfads.zip").exists()
+    assert at.folder.path(f"{EXPORT}/results/autolfads.zip").exists()
     assert outcome.reason is None or str(metrics) in outcome.reason
     return outcome.reason
 
@@ -72,7 +86,7 @@ def not_text(path: Path) -> None:
     path.write_bytes(b"\xff\xfe epoch")
 
 
-def test_all_epochs_are_in_the_fit_log(bench: Bench) -> None:  # noqa: F811
+def test_all_epochs_are_in_the_fit_log(bench: Bench) -> None:
     assert exported(bench, lambda _: None) is None
     assert epochs_in_fitlog(bench) == [0, 1]
 
@@ -87,36 +101,35 @@ def another_number(path: Path) -> None:
 
 @pytest.mark.parametrize("harm", [Path.unlink, pipe, cut, not_text, another_number])
 def test_lost_metrics_leave_the_last_epoch_and_a_note(
-    bench: Bench,  # noqa: F811
+    bench: Bench,
     harm: Callable[[Path], object],
 ) -> None:
     reason = exported(bench, harm)
     assert reason is not None
     assert reason.startswith("metrics are lost but for their last epoch: ")
     assert epochs_in_fitlog(bench) == [1]
-    report = bench.folder.path("export/attempt-1/results/report.html").read_text()
+    report = bench.folder.path(f"{EXPORT}/results/report.html").read_text()
     assert "metrics are lost but for their last epoch" in report
 
 
-def test_results_are_not_written_through_a_link(bench: Bench, tmp_path: Path) -> None:  # noqa: F811
+def test_results_are_not_written_through_a_link(bench: Bench, tmp_path: Path) -> None:
     outside = tmp_path / "outside"
     outside.mkdir()
     (outside / "summary.json").write_text("precious")
-    _, last = trained_and_given(bench)
-    bench.folder.path("export/attempt-1/results").symlink_to(outside)
+    bench.folder.path(f"{EXPORT}/results").symlink_to(outside)
     with pytest.raises(StoreError, match="results: is a link"):
-        export(bench.context(), last)
+        export_from(bench)
     assert [path.read_text() for path in outside.iterdir()] == ["precious"]
 
 
-def test_a_missing_file_is_waited_for_with_a_word(bench: Bench) -> None:  # noqa: F811
+def test_a_missing_file_is_waited_for_with_a_word(bench: Bench) -> None:
     exported(bench, Path.unlink)
     doing = [said.doing for said in bench.said]
     assert "waiting up to 90 s for a missing metrics.csv" in doing
 
 
 def test_metrics_on_a_bad_sector_are_lost_after_ten_minutes(
-    bench: Bench,  # noqa: F811
+    bench: Bench,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     unreadable(monkeypatch, bench, results_export, "read_rows", until=math.inf)
@@ -128,7 +141,7 @@ def test_metrics_on_a_bad_sector_are_lost_after_ten_minutes(
 
 
 def test_metrics_that_can_be_read_again_before_are_not_lost(
-    bench: Bench,  # noqa: F811
+    bench: Bench,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     unreadable(monkeypatch, bench, results_export, "read_rows", until=bad_sector.UNREADABLE - 10)

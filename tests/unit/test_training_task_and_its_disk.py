@@ -33,6 +33,7 @@ from autolfads_trainer.userinput import InputError
 SPEC: dict[str, Any] = {
     "data": {"generate": {"problem": "lorenz", "conditions": 2, "trials": 5, "channels": 4}},
     "pbt": {"burnInEpochs": 2, "generationEpochs": 2, "maxEpochs": 4},
+    "export": {"posteriorSamples": 2},
     "population": 1,
     "seed": 3,
     "config": {
@@ -93,9 +94,9 @@ class Bench:
         return task
 
 
-@pytest.fixture
-def bench(tmp_path: Path) -> Bench:
-    folder = RunFolder(tmp_path / "run")
+def make_bench(root: Path) -> Bench:
+    """Begin a run in a folder, as far as its member's first order."""
+    folder = RunFolder(root)
     owner = folder.claim(OWNER.model_copy(update={"spec": SPEC}))
     made = Bench(folder, Order.model_construct())
     first = Task(kind="prepare", folder="prepare/attempt-1", worker="w", attempt=1)
@@ -103,6 +104,11 @@ def bench(tmp_path: Path) -> Bench:
     run = folder.freeze(frozen(Ledger(owner), prepare(made.context(), first)))
     made.order = folder.give_order(first_order(run, 0))
     return made
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Bench:
+    return make_bench(tmp_path / "run")
 
 
 def sha256(path: Path) -> str:
@@ -129,7 +135,7 @@ class Failing:
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Outcome:
     """What the attempt comes to when nothing happens."""
-    made = bench.__wrapped__(tmp_path_factory.mktemp("whole"))  # type: ignore[attr-defined]
+    made = make_bench(tmp_path_factory.mktemp("whole") / "run")
     return train(made.context(), made.task())
 
 
