@@ -29,7 +29,7 @@ test: $(READY)  ## Pass all tests that need no cluster
 	$(PYTEST) tests/unit --numprocesses=2 --dist=loadfile --cov --cov-report=term:skip-covered \
 		--cov-report=json:.coverage.json
 	$(BIN)/python tests/tools/check_coverage.py .coverage.json
-	$(PYTEST) tests/local tests/faults --numprocesses=4 --dist=loadfile
+	$(PYTEST) tests/local tests/faults --numprocesses=3 --dist=loadfile
 
 soak: $(READY)  ## Attack a run for hours: random kills, zombies, failing disks, fuzzing
 	tests/soak/all.sh $(BIN)
