@@ -15,6 +15,7 @@ from played_pool import PlayedPool, controller_for, played
 from replay_examples import change
 
 from autolfads_operator.controller import reading
+from autolfads_operator.controller.ledger import Ledger
 from autolfads_operator.controller.reading import read_ledger
 from autolfads_trainer.disk import NotVisibleYetError, StoreError, in_words
 
@@ -91,11 +92,11 @@ OTHERWISE = [
 ]
 
 
-def read(root: Path) -> None:
+def read(root: Path) -> Ledger:
     folder = claimed(root)
     owner = folder.owner()
     assert owner is not None
-    read_ledger(folder, owner)
+    return read_ledger(folder, owner)
 
 
 @pytest.mark.parametrize("mode", ["synchronous", "asynchronous"])
@@ -137,12 +138,57 @@ def test_a_score_that_was_changed_is_found_by_the_orders_that_followed(
 
 
 @pytest.mark.parametrize("mode", ["synchronous", "asynchronous"])
-def test_outcomes_that_are_seen_late_make_no_order_a_changed_one(tmp_path: Path, mode: str) -> None:
+def test_outcomes_that_are_seen_late_are_waited_for_and_make_no_order_a_changed_one(
+    tmp_path: Path, mode: str
+) -> None:
     stopped(tmp_path, Mini(population=3, generations=6, mode=mode), 4)
     for path in tmp_path.glob("members/*/gen-003/attempt-1/outcome.json"):
         path.rename(tmp_path / "elsewhere")
-        read(tmp_path)
+        gone_on = path.parents[2].joinpath("gen-004/order.json").exists()
+        if gone_on or mode == "synchronous":
+            with pytest.raises(NotVisibleYetError) as caught:
+                read(tmp_path)
+            expected = f"{path}: is missing, although generation 4 was given after it"
+            assert in_words(caught.value).startswith(expected)
+        else:
+            read(tmp_path)
         (tmp_path / "elsewhere").rename(path)
+        read(tmp_path)
+
+
+@pytest.mark.parametrize("what", ["gen-002/attempt-1/outcome.json", "gen-002/attempt-1", "."])
+@pytest.mark.parametrize("mode", ["synchronous", "asynchronous"])
+def test_what_was_removed_of_a_generation_that_is_over_is_named_and_nothing_takes_its_place(
+    tmp_path: Path, mode: str, what: str
+) -> None:
+    mini = Mini(population=3, generations=6, mode=mode)
+    played(tmp_path / "calm", mini)
+    root = tmp_path / "run"
+    stopped(root, mini, 5)
+    removed = root / "members/001" / what
+    kept = removed.rename(tmp_path / "kept")
+    names = sorted(str(path) for path in root.rglob("*"))
+    if what == "." and mode == "asynchronous":
+        played(root, mini)  # nobody waits for a member: it is made again as it was
+        return
+    with pytest.raises(NotVisibleYetError) as caught:
+        controller_for(root, PlayedPool(root, mini, 2))
+    assert in_words(caught.value).startswith(str(removed))
+    assert "is missing, although" in in_words(caught.value)
+    assert sorted(str(path) for path in root.rglob("*")) == names
+    kept.rename(removed)
+    played(root, mini)
+    if mode == "synchronous":
+        assert history(root) == history(tmp_path / "calm")
+
+
+def test_of_a_run_that_is_over_anything_may_be_removed(tmp_path: Path) -> None:
+    mini = Mini(population=3, generations=3)
+    played(tmp_path, mini)
+    for what in ("members/001/gen-002/attempt-1/outcome.json", "members/001", "members"):
+        (tmp_path / what).rename(tmp_path / "removed")
+        assert read(tmp_path).end is not None
+        (tmp_path / "removed").rename(tmp_path / what)
 
 
 @pytest.mark.parametrize(

@@ -10,26 +10,28 @@ from autolfads_operator.controller.ledger import Ledger
 from autolfads_operator.controller.observe import last_words
 from autolfads_operator.findings import Finding
 from autolfads_trainer.disk import NotVisibleYetError, StoreError
+from autolfads_trainer.records import Place
 from autolfads_trainer.store import RunFolder
 
 
 def refuse_gaps(folder: RunFolder, ledger: Ledger) -> None:
-    """Raise `NotVisibleYetError` where an order is missing and a later one is there.
+    """Raise `NotVisibleYetError` where something is missing that later records follow from.
 
     Another would be given in its place, or all would wait for it. On a volume that shows names
-    late it may still come; if it was removed, the user has to put it back. So with `run.json`.
+    late it may still come; if it was removed, the user has to put it back. Of a run that is over
+    anything may be removed.
     """
+    if ledger.end is not None:
+        return
     if ledger.run is None and folder.order(0, 1) is not None and folder.run() is None:
-        what = "is missing, although there are orders; expected both"
-        raise NotVisibleYetError(errno.ENOENT, what, str(folder.root / "run.json"))
+        raise _missing(folder, "run.json", "there are orders")
     if (
         ledger.run is not None
         and not ledger.newest
-        and _somebody_trained(folder)
+        and somebody_trained(folder)
         and folder.order(0, 1) is None  # none of another controller's either, of just now
     ):
-        what = "is missing, although workers have trained for it; expected both"
-        raise NotVisibleYetError(errno.ENOENT, what, str(folder.root / "members"))
+        raise _missing(folder, "members", "workers have trained for it")
     for member, newest in ledger.newest.items():
         names = folder.contents(f"members/{member:03d}")
         numbers = (name.removeprefix("gen-") for name in names if name.startswith("gen-"))
@@ -37,12 +39,45 @@ def refuse_gaps(folder: RunFolder, ledger: Ledger) -> None:
             if later > newest + 1 and folder.order(member, later) is not None:
                 if folder.order(member, newest + 1) is not None:
                     break  # another controller has just gone on
-                path = folder.path(f"{folder.leg_folder(member, newest + 1)}/order.json")
-                what = f"is missing, although there is one of generation {later}; expected both"
-                raise NotVisibleYetError(errno.ENOENT, what, str(path))
+                raise _missing_order(folder, (member, newest + 1), later)
+    for place in _due(ledger):
+        _refuse_without_end(folder, ledger, place)
 
 
-def _somebody_trained(folder: RunFolder) -> bool:
+def _due(ledger: Ledger) -> Iterator[Place]:
+    """Yield the legs that must be over, since there are orders that follow from their ends."""
+    if ledger.run is None:
+        return
+    together = ledger.run.pbt.mode == "synchronous"
+    for member in range(ledger.run.population):
+        newest = ledger.generation if together else ledger.newest.get(member, 0)
+        for generation in range(1, newest):
+            yield member, generation
+
+
+def _refuse_without_end(folder: RunFolder, ledger: Ledger, place: Place) -> None:
+    leg, later = ledger.legs.get(place), place[1] + 1
+    if leg is None:
+        if folder.order(*place) is None:  # else another controller has just gone on
+            raise _missing_order(folder, place, later)
+    elif not leg.settled:
+        number = max((attempt.task.attempt for attempt in leg.attempts), default=1)
+        attempt = folder.attempt_folder(folder.leg_folder(*place), number)
+        file = "outcome.json" if leg.attempts else "task.json"
+        raise _missing(folder, f"{attempt}/{file}", f"generation {later} was given after it")
+
+
+def _missing_order(folder: RunFolder, place: Place, later: int) -> NotVisibleYetError:
+    path = f"{folder.leg_folder(*place)}/order.json"
+    return _missing(folder, path, f"there is one of generation {later}")
+
+
+def _missing(folder: RunFolder, relative: str, although: str) -> NotVisibleYetError:
+    what = f"is missing, although {although}; expected both"
+    return NotVisibleYetError(errno.ENOENT, what, str(folder.path(relative)))
+
+
+def somebody_trained(folder: RunFolder) -> bool:
     """Return whether a worker says that it has been at work on a member."""
     names = [name for name in folder.contents("workers") if name.endswith(".status.json")]
     said = (last_words(folder, name.removesuffix(".status.json")) for name in names)
