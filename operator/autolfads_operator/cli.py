@@ -38,7 +38,7 @@ from autolfads_operator.looking_back import history, replay
 from autolfads_operator.machine import gpu_count, worker_arguments
 from autolfads_operator.manifest import fields_without_meaning_locally, read_manifest
 from autolfads_operator.view.picture import Picture, at_rest, picture_of
-from autolfads_operator.view.said import Said, stopped_by
+from autolfads_operator.view.said import Said, stopped_by, summary_lines
 from autolfads_operator.view.show import PatientConsole, render, view_for
 from autolfads_trainer.disk import StoreError
 from autolfads_trainer.records import End, Owner
@@ -237,6 +237,8 @@ def status(folder: Path, as_json: bool) -> None:
         console.print("  nobody is at work on it here; 'autolfads run' with its manifest goes on")
     if picture.reason:
         console.print(f"  {picture.reason}", highlight=False, soft_wrap=True)
+    if ledger.end is not None and ledger.end.state == "succeeded":
+        summary_lines(run_folder, ledger.end)  # says so where the results are gone
 
 
 @commands.command()

@@ -136,6 +136,7 @@ def claim(folder: RunFolder, owner: Owner) -> Owner:
         found = folder.claim(owner)
     elif folder.end() is None:
         check_volume(root, in_use=True)  # it may have moved to another since
+    _refuse_in_the_way(folder)
     differences = [
         f"{name} was {_short(before)} and is now {_short(now)}"
         for name, before, now in _differences(found, owner)
@@ -146,6 +147,18 @@ def claim(folder: RunFolder, owner: Owner) -> Owner:
             "manifest, or another folder (--out)"
         )
     return found
+
+
+def _refuse_in_the_way(folder: RunFolder) -> None:
+    """Raise `InputError` for something in the place of results that were not made yet."""
+    there = folder.results
+    exported = (folder.root / "export").exists() or folder.end() is not None
+    if not exported and there.exists() and not (there.is_dir() and not any(there.iterdir())):
+        found = "a folder that is not of this run" if there.is_dir() else "a file"
+        raise InputError(
+            f"{there}: found {found}, where the run's results will be; expected no such name: "
+            "move it away, and the same command goes on"
+        )
 
 
 def _is_left_over(path: Path) -> bool:

@@ -187,11 +187,58 @@ def test_publishing_again_changes_nothing(folder):
     export_results(folder, "export/attempt-1", "one")
     folder.publish("export/attempt-1")
     folder.publish("export/attempt-1")
-    export_results(folder, "export/attempt-2", "two")
-    folder.publish("export/attempt-2")
 
     assert tree(folder.results) == {"summary.json": b"one"}
-    assert (folder.root / "export" / "attempt-2" / "results").is_dir()
+
+
+@pytest.mark.parametrize("what", ["a file", "a folder", "other results"])
+def test_what_is_in_the_way_of_results_is_named_and_nothing_is_lost(folder, what):
+    if what == "a file":
+        folder.root.mkdir(exist_ok=True)
+        folder.results.write_text("mine")
+    elif what == "a folder":
+        folder.results.mkdir(parents=True)
+        (folder.results / "notes.txt").write_text("mine")
+    else:
+        export_results(folder, "export/attempt-1", "mine")
+        folder.publish("export/attempt-1")
+    export_results(folder, "export/attempt-2", "two")
+
+    with pytest.raises(StoreError) as caught:
+        folder.publish("export/attempt-2")
+
+    made = folder.root / "export" / "attempt-2" / "results"
+    assert str(caught.value) == (
+        f"{folder.results}: is in the way of the run's results, which are in {made}; expected no "
+        "such name: move it away, and go on with the run"
+    )
+    assert tree(made) == {"summary.json": b"two"}
+    assert "mine" in str(tree(folder.root))
+    folder.results.rename(folder.root / "elsewhere")
+    folder.publish("export/attempt-2")
+    assert tree(folder.results) == {"summary.json": b"two"}
+
+
+def test_an_empty_folder_is_not_in_the_way_of_results(folder):
+    export_results(folder, "export/attempt-1", "one")
+    folder.results.mkdir()
+    folder.publish("export/attempt-1")
+    assert tree(folder.results) == {"summary.json": b"one"}
+
+
+def test_results_that_are_still_seen_under_their_old_name_are_published(folder, monkeypatch):
+    export_results(folder, "export/attempt-1", "one")
+    folder.publish("export/attempt-1")
+    # Another controller did that: this one's volume remembers the name, and refuses the renaming.
+    old = folder.root / "export/attempt-1/results"
+    stat = Path.stat
+    monkeypatch.setattr(
+        Path,
+        "stat",
+        lambda path, **how: stat(folder.results if path == old else path, **how),
+    )
+    folder.publish("export/attempt-1")
+    assert tree(folder.results) == {"summary.json": b"one"}
 
 
 def test_results_that_were_never_made_cannot_be_published(folder):

@@ -121,6 +121,17 @@ def _other_format(content: bytes) -> str | None:
     )
 
 
+_IN_THE_WAY = (errno.EEXIST, errno.ENOTEMPTY, errno.ENOTDIR)
+
+
+def _is_same_folder(one: Path, other: Path) -> bool:
+    """Return whether both names are seen to be of one folder: the older can be remembered."""
+    try:
+        return one.samefile(other)
+    except FileNotFoundError:
+        return False
+
+
 def _refuse_link(path: Path) -> None:
     try:
         found = stat.S_ISLNK(path.lstat().st_mode)
@@ -310,12 +321,19 @@ class RunFolder:
         """Make the results written into an export attempt's folder the results of the run."""
         made = self.path(f"{folder}/results")
         _refuse_link(self.results)
-        if made.is_dir() and not self.results.exists():
+        if made.is_dir():
             try:
-                made.rename(self.results)
-            except OSError:
+                made.rename(self.results)  # an empty folder of this name is no obstacle
+            except OSError as error:
                 # Another controller was faster, or the answer is wrong: what is there counts.
-                if not self.results.is_dir() or made.is_dir():
+                if made.is_dir() and not _is_same_folder(made, self.results):
+                    if error.errno in _IN_THE_WAY:
+                        raise StoreError(
+                            f"{self.results}: is in the way of the run's results, which are in "
+                            f"{made}; expected no such name: move it away, and go on with the run"
+                        ) from None
+                    raise
+                if not self.results.is_dir():
                     raise
             sync_folder(self.root)
         if not self.results.is_dir():

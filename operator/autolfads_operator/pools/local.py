@@ -104,7 +104,7 @@ class LocalPool:
     def _start(self) -> None:
         life = f"worker-{secrets.token_hex(4)}"
         log = self.folder.path(f"workers/{life}.log")
-        log.parent.mkdir(parents=True, exist_ok=True)
+        log.parent.mkdir(exist_ok=True)  # and not the run's folder, if that was moved
         command = [
             sys.executable,
             *("-m", "autolfads_trainer.worker", "--run", str(self.folder.root), "--life", life),

@@ -69,6 +69,8 @@ def replay(records: Records) -> Report:
 def _of_the_run(records: Records) -> list[Finding]:
     run = records.run
     assert run is not None  # noqa: S101  (asked for frozen runs only)
+    if not records.orders and (records.trained or records.export):
+        return [whole("members", "is missing", "the records of what was trained")]
     try:
         ledger = ledger_of(records)
         findings = list(check_orders(records, ledger, run))

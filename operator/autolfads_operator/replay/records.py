@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
+from autolfads_operator.controller.checks import somebody_trained
 from autolfads_operator.controller.ledger import Attempt, Ledger
 from autolfads_operator.controller.reading import SIDE_BY_SIDE
 from autolfads_trainer.disk import StoreError
@@ -29,6 +30,7 @@ class Records:
     attempts: dict[Place, Numbered] = field(default_factory=dict)
     export: Numbered = field(default_factory=dict)
     end: End | None = None
+    trained: bool = False  # whether a worker says so, where there is no order
 
 
 def read_records(folder: RunFolder, owner: Owner) -> Records:
@@ -53,6 +55,7 @@ def read_records(folder: RunFolder, owner: Owner) -> Records:
         for place, found in zip(places, attempts):  # noqa: B905
             if found:
                 records.attempts[place] = found
+    records.trained = not records.orders and somebody_trained(folder)
     return records
 
 

@@ -22,12 +22,20 @@ def of_folder(root: Path, words: str) -> str:
 
 def stopped_by(root: Path, error: OSError) -> RunStopped:
     """Return what to tell when a disk's error ended the command."""
+    if not root.is_dir():
+        return RunStopped(
+            f"{root}: is gone: the run's folder was moved or removed; move it back, and the same "
+            "command goes on"
+        )
     if isinstance(error, FileNotFoundError):
         return RunStopped(
             f"{error.filename}: is gone: something removed it during the run; the same command "
             "goes on with what is left"
         )
-    words = of_folder(root, in_words(error))
+    words = in_words(error)
+    if isinstance(error, FileExistsError | NotADirectoryError | IsADirectoryError):
+        words = f"{error.filename}: {error.strerror}: expected as autolfads made it"
+    words = of_folder(root, words)
     return RunStopped(f"{words}; when that is mended, the same command goes on")
 
 
@@ -114,7 +122,11 @@ def summary_lines(folder: RunFolder, end: End) -> tuple[str, ...]:
         found = f"{error.filename or path}: cannot be read: {error.strerror}"
     except (ValueError, LookupError, TypeError):
         found = f"{path}: cannot be read: it was changed"
-    raise RunStopped(
-        f"{found}; the run has ended. To write the results again, remove results, end.json and "
-        f"export in {folder.root}, and give the same command"
-    )
+    if (folder.root / "members").is_dir():
+        what = (
+            "To write the results again, remove results, end.json and export in "
+            f"{folder.root}, and give the same command"
+        )
+    else:
+        what = f"Without {folder.root / 'members'} the results cannot be written again"
+    raise RunStopped(f"{found}; the run has ended. {what}")

@@ -76,7 +76,7 @@ def _wrapped(text: str, width: int, indent: int, more: int = 2) -> Iterator[str]
 def _opening(story: Story, width: int) -> Iterator[str]:
     run = story.run
     if run is None:
-        yield f"{story.name}: not prepared yet"
+        yield f"{story.name}: {'not prepared yet' if story.end is None else 'no run.json any more'}"
     else:
         members = f"{run.population} member{'s' * (run.population != 1)}"
         epochs = f"at most {run.pbt.max_epochs} epochs each, in {story.last_generation} generations"

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from autolfads_trainer.disk import StoreError
-from autolfads_trainer.patience import Patience
+from autolfads_trainer.patience import SEEN_WITHIN, Patience
 from autolfads_trainer.records import Run
 from autolfads_trainer.store import RunFolder
 from autolfads_trainer.tasks.bad_sector import BadSectors, Unreadable, lists
@@ -78,6 +78,18 @@ class Context:
         """Where the data of the run is."""
         path = Path(run.data.path)
         return path if path.is_absolute() else self.folder.path(run.data.path)
+
+    def telling(self, read: Callable[[Path], T]) -> Callable[[Path], T]:
+        """Return `read`, made to say that a missing file is waited for."""
+
+        def read_or_say(path: Path) -> T:
+            try:
+                return read(path)
+            except FileNotFoundError:
+                self.say(Said(f"waiting up to {SEEN_WITHIN:.0f} s for a missing {path.name}"))
+                raise
+
+        return read_or_say
 
     def file_of_a_user(self, path: Path, read: Callable[[Path], T]) -> T:
         """Return `read(path)`. Raises `InputError` where it lies on a bad sector."""

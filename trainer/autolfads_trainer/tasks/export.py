@@ -19,7 +19,6 @@ from autolfads_trainer.data.dataset import Dataset
 from autolfads_trainer.data.hdf5 import Recording, opened
 from autolfads_trainer.disk import StoreError, make_folder, write_bytes, write_with
 from autolfads_trainer.model.lfads import LFADS
-from autolfads_trainer.patience import SEEN_WITHIN
 from autolfads_trainer.records import Outcome, Run, Task
 from autolfads_trainer.results.archive import write_archive
 from autolfads_trainer.results.fitlog import read_rows, write_fitlog
@@ -152,14 +151,10 @@ def _read_metrics(
     """Return the rows of an attempt that finished, and a note if all but the last are lost."""
 
     def read(path: Path) -> list[Row]:
-        try:
-            return read_rows(path, outcome.metrics_sha256)
-        except FileNotFoundError:
-            context.say(Said(f"waiting up to {SEEN_WITHIN:.0f} s for a missing {path.name}"))
-            raise
+        return read_rows(path, outcome.metrics_sha256)
 
     try:
-        rows = context.patience.announced(bad.reading(path, read))
+        rows = context.patience.announced(bad.reading(path, context.telling(read)))
         why = f"{path}: is missing although this attempt finished"
     except (ValueError, OSError, Unreadable) as error:  # what can pass was waited for
         rows, why = None, str(error) if str(path) in str(error) else f"{path}: {error}"

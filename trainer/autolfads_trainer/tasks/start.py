@@ -34,7 +34,8 @@ def start_of(context: Context, task: Task) -> Path:
     assert task.start_from is not None  # noqa: S101  (asked by those who have one)
     path = context.folder.path(task.start_from)
     # A bad sector under it is damage, a disk that fails as a whole is not.
-    read = BadSectors(context.patience.clock).reading(path, _fingerprint)
+    bad = BadSectors(context.patience.clock)
+    read = bad.reading(path, context.telling(_fingerprint))
     try:
         found = context.patience.announced(read)
     except Unreadable as error:
