@@ -8,11 +8,14 @@ Exit codes: 0 done, 1 failed, 2 wrong input, 130 interrupted.
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import json
 import math
+import os
 import sys
 import tempfile
+import threading
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 
@@ -173,14 +176,17 @@ def run(
     for field in fields_without_meaning_locally(asked):
         console.print(f"note: {field} has no meaning on one machine", style="dim", highlight=False)
     said = Said(console, folder.root)
+    ours = False
     with alone(folder.root):
         try:
             owner = claim(folder, owner)
+            ours = True
             ended = folder.end()
             if ended is None:
                 ended = _run(said, folder, owner, settings)
         except InputError as error:
-            forget(folder)
+            if ours:
+                forget(folder)
             leave_no_trace(folder)
             raise _from(manifest, error) from None
         except StoreError:
@@ -300,25 +306,38 @@ def _need_trainer() -> None:
 
 def main() -> None:
     """Run the command line: every error the user can mend is one message and an exit code."""
+    code = _exit_code()
+    if any(thread.name.startswith("ThreadPool") for thread in threading.enumerate()):
+        # In calls to a volume that hangs: Python would wait for these, and nobody else does.
+        with contextlib.suppress(OSError, ValueError):
+            sys.stdout.flush()
+            sys.stderr.flush()
+        os._exit(code)
+    sys.exit(code)
+
+
+def _exit_code() -> int:
+    code = FAILED
     try:
-        sys.exit(commands.main(standalone_mode=False) or 0)
+        code = commands.main(standalone_mode=False) or 0
+    except SystemExit as ending:
+        code = ending.code if isinstance(ending.code, int) else 0
     except click.exceptions.Exit as ending:
-        sys.exit(ending.exit_code)
+        code = ending.exit_code
     except click.ClickException as error:
         error.show()
-        sys.exit(WRONG_INPUT)
+        code = WRONG_INPUT
     except InputError as error:
         _say(str(error))
-        sys.exit(WRONG_INPUT)
+        code = WRONG_INPUT
     except (RunStopped, StoreError) as error:
         _say(str(error))
-        sys.exit(FAILED)
     except (Interrupted, click.Abort, KeyboardInterrupt):
         _say("interrupted; the same command goes on with the run")
-        sys.exit(INTERRUPTED)
+        code = INTERRUPTED
     except OSError as error:
         _say(f"{error.filename}: {error.strerror}" if error.filename else str(error))
-        sys.exit(FAILED)
+    return code
 
 
 def _say(message: str) -> None:

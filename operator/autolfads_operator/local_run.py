@@ -25,6 +25,7 @@ from autolfads_operator.machine import default_workers, gpus
 from autolfads_operator.pools.local import LocalPool
 from autolfads_operator.view.pace import Pace
 from autolfads_operator.view.picture import Picture, picture_of
+from autolfads_operator.view.said import stopped_by
 from autolfads_trainer.disk import StoreError
 from autolfads_trainer.records import End, Owner, Run
 from autolfads_trainer.store import RunFolder
@@ -133,10 +134,16 @@ def claim(folder: RunFolder, owner: Owner) -> Owner:
                 f"{root}: holds files that are no run's; expected an empty or new folder (--out)"
             )
         check_volume(root)
+        folder.remove("workers")  # of an earlier run that was removed but for this
         found = folder.claim(owner)
     elif folder.end() is None:
         check_volume(root, in_use=True)  # it may have moved to another since
     _refuse_in_the_way(folder)
+    if found.spec_hash != _hash(_deciding(found.spec)):
+        raise InputError(
+            f"{root / 'owner.json'}: was changed: its spec is not the one that its specHash is of; "
+            "expected it as autolfads wrote it: restore the file"
+        )
     differences = [
         f"{name} was {_short(before)} and is now {_short(now)}"
         for name, before, now in _differences(found, owner)
@@ -262,11 +269,11 @@ def run_here(
         settings.worker_arguments,
         gpus=[] if settings.device == "cpu" else gpus(),
     )
-    controller = Controller(folder, owner, pool)
-    known = controller.ledger.run is not None
+    begun = _Begun(folder, owner, pool)
+    known = folder.run() is not None
     pace = Pace()
     ended_well = False
-    turns = SteadyTurns(controller.turn, tell, controller.trouble)
+    turns = SteadyTurns(begun.turn, tell, begun.trouble)
     with _signals_noted() as signals:
         try:
             while not (over := turns.step(LOOK)):
@@ -275,6 +282,7 @@ def run_here(
                     raise Interrupted
                 if over is None:  # the disk fails or hangs, and the ledger may be in use
                     continue
+                controller = begun.controller
                 if not known and controller.ledger.run is not None:
                     known = True
                     pool.most = settings.workers_for(controller.ledger.run)
@@ -288,15 +296,48 @@ def run_here(
             ended_well = True
         finally:
             _leave(pool, signals, patience=PATIENCE if signals else 10.0, told=not ended_well)
+    controller = begun.controller
     show(picture_of(controller.ledger, controller.statuses), None)
     if controller.left:
         left(controller.left)
     return controller.ledger.end
 
 
+@dataclass
+class _Begun:
+    """A run's controller, made in its first turn: reading hangs where the volume does."""
+
+    folder: RunFolder
+    owner: Owner
+    pool: LocalPool
+    _controller: Controller | None = None
+
+    @property
+    def controller(self) -> Controller:
+        """The controller, after the first turn."""
+        assert self._controller is not None  # noqa: S101
+        return self._controller
+
+    def turn(self) -> bool:
+        """Take a turn. Raises `RunStopped` when the run cannot be read."""
+        if self._controller is None:
+            try:
+                self._controller = Controller(self.folder, self.owner, self.pool)
+            except OSError as error:
+                raise stopped_by(self.folder.root, error) from error
+        return self._controller.turn()
+
+    def trouble(self) -> str | None:
+        """What the run waits for."""
+        return self._controller.trouble() if self._controller is not None else None
+
+
 def forget(folder: RunFolder) -> None:
-    """Remove a run that never began: nothing but what could be made again is lost."""
-    if folder.run() is None:
+    """Remove a run that never began: nothing but what could be made again is lost.
+
+    The folder must be known to be this run's. Where there are members, it did begin.
+    """
+    if folder.run() is None and not (folder.root / "members").exists():
         for name in ("owner.json", "prepare", "workers"):
             folder.remove(name)
 

@@ -35,6 +35,9 @@ SIGNS = "test_controller_signs_of_life.py"
 STEADY = "test_controller_steady_turns.py"
 ATTEMPTS = "test_controller_attempts.py"
 TRAINING = "test_training_task_and_its_disk.py"
+CHANGED = "test_controller_refuses_changed_records.py"
+OTHERS = "test_run_touches_nothing_of_others.py"
+PATIENT = "test_patience_with_disks.py"
 HOSTILE = "test_hostile_recordings.py"
 
 SAFEGUARDS = (
@@ -645,8 +648,7 @@ SAFEGUARDS = (
         f"{OPERATOR}/controller/checks.py",
         "        if derived.can_tell(leg):\n",
         "        if True:\n",
-        "test_controller_refuses_changed_records.py"
-        "::test_outcomes_that_are_seen_late_make_no_order_a_changed_one",
+        f"{CHANGED}::test_what_is_compared_with_and_not_seen_yet_makes_no_order_a_changed_one",
     ),
     Safeguard(
         "no order is given in the place of one that was removed",
@@ -658,9 +660,9 @@ SAFEGUARDS = (
     Safeguard(
         "a score is the one of its metrics",
         f"{OPERATOR}/controller/ledger.py",
-        "        if other is not None:\n",
-        "        if False:\n",
-        "test_controller_refuses_changed_records.py::test_a_score_that_is_not_the_one_of_its_metrics_is_refused",
+        "            if expected is not None:\n",
+        "            if False:\n",
+        f"{CHANGED}::test_a_score_that_its_own_record_does_not_bear_out_is_refused",
     ),
     Safeguard(
         "a worker's trouble is told",
@@ -675,5 +677,98 @@ SAFEGUARDS = (
         "if self._told and now - self._calm_since >= enough:",
         "if self._told:",
         f"{STEADY}::test_a_worker_that_looks_again_late_is_not_news",
+    ),
+    Safeguard(
+        "nothing is given in the place of what was removed of a generation that is over",
+        f"{OPERATOR}/controller/checks.py",
+        "        _refuse_without_end(folder, ledger, place)\n",
+        "        pass\n",
+        f"{CHANGED}::test_what_was_removed_of_a_generation_that_is_over_is_named_and_nothing_takes_its_place",
+    ),
+    Safeguard(
+        "an order that names what is not over is not gone by",
+        f"{OPERATOR}/controller/checks.py",
+        "        _refuse_unless_over(folder, ledger, leg)\n",
+        "        pass\n",
+        f"{CHANGED}::test_an_order_that_names_what_is_not_over_is_refused",
+    ),
+    Safeguard(
+        "settings that no run can have are refused",
+        f"{OPERATOR}/controller/ledger.py",
+        "            if value < 1:\n",
+        "            if False:\n",
+        f"{CHANGED}::test_settings_that_no_run_can_have_are_refused",
+    ),
+    Safeguard(
+        "only what this command claimed is forgotten",
+        f"{OPERATOR}/cli.py",
+        "            if ours:\n                forget(folder)\n",
+        "            forget(folder)\n",
+        f"{OTHERS}::test_another_run_that_is_being_prepared",
+    ),
+    Safeguard(
+        "a run with members is never forgotten",
+        f"{OPERATOR}/local_run.py",
+        ' and not (folder.root / "members").exists():\n',
+        ":\n",
+        f"{OTHERS}::test_a_run_with_members_is_never_forgotten",
+    ),
+    Safeguard(
+        "an owner whose spec was changed is no owner",
+        f"{OPERATOR}/local_run.py",
+        "    if found.spec_hash != _hash(_deciding(found.spec)):\n",
+        "    if False:\n",
+        f"{OTHERS}::test_an_owner_whose_spec_was_changed_is_no_owner",
+    ),
+    Safeguard(
+        "what was refused once and mended since is not refused again",
+        f"{OPERATOR}/controller/reading.py",
+        "        ledger.refused = refused  #",
+        "        pass  #",
+        f"{DAMAGED}::test_an_input_that_was_mended_long_ago_is_not_refused_again",
+    ),
+    Safeguard(
+        "the time of an outage is not held against a name",
+        f"{TRAINER}/patience.py",
+        "            if self._refused != refused:\n",
+        "            if False:\n",
+        f"{PATIENT}::test_a_name_is_waited_for_a_minute_and_a_half_in_which_the_disk_works",
+    ),
+    Safeguard(
+        "what is in the way of results is not taken for them",
+        f"{TRAINER}/store.py",
+        "                if made.is_dir() and not _is_same_folder(made, self.results):\n",
+        "                if False:\n",
+        f"{NAMES}::test_what_is_in_the_way_of_results_is_named_and_nothing_is_lost",
+    ),
+    Safeguard(
+        "a command does not wait for calls that hang",
+        f"{OPERATOR}/cli.py",
+        "        os._exit(code)\n",
+        "        pass\n",
+        "test_command_ends_while_a_volume_hangs.py::test_the_process_does_not_wait_for_calls_that_hang",
+    ),
+    Safeguard(
+        "a run can be stopped while it is read",
+        f"{OPERATOR}/local_run.py",
+        "    begun = _Begun(folder, owner, pool)\n",
+        "    begun = _Begun(folder, owner, pool, Controller(folder, owner, pool))\n",
+        "test_command_ends_while_a_volume_hangs.py"
+        "::test_a_run_that_cannot_be_read_for_a_dead_volume_can_be_stopped",
+    ),
+    Safeguard(
+        "there is a little tidying in each turn",
+        f"{OPERATOR}/controller/loop.py",
+        "            soon = max(until, time.perf_counter() + A_LITTLE)\n",
+        "            soon = until\n",
+        "test_controller_retention.py"
+        "::test_turns_that_have_always_something_to_do_tidy_up_all_the_same",
+    ),
+    Safeguard(
+        "one that is far behind holds up no tidying",
+        f"{OPERATOR}/controller/retention.py",
+        "(slowest if together else ledger.newest[place[0]])",
+        "slowest",
+        "test_controller_asynchronous.py::test_one_that_is_far_behind_holds_up_no_tidying",
     ),
 )

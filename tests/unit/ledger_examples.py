@@ -16,6 +16,7 @@ from autolfads_operator.pbt import Hyperparameter, last_generation
 from autolfads_trainer.records import Order, Owner, Task
 from autolfads_trainer.store import RunFolder
 
+METRIC = "valid/recon_smth"
 OWNER = Owner(name="mini", spec={}, spec_hash="")
 LEARNING_RATE = Hyperparameter(
     minimum=1e-5,
@@ -62,7 +63,7 @@ class Mini:
                 "seed": self.seed,
                 "trainer": {"max_epochs": self.epochs},
                 "pbt": {
-                    "metric": "valid/recon_smth",
+                    "metric": METRIC,
                     "num_samples": self.population,
                     "burn_in_period": self.burn_in,
                     "perturbation_interval": self.interval,

@@ -15,7 +15,7 @@ from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from pathlib import Path
 
-from ledger_examples import Mini, WatchedFolder, claimed
+from ledger_examples import METRIC, Mini, WatchedFolder, claimed
 
 from autolfads_operator.controller.loop import Controller
 from autolfads_trainer.disk import make_folder, write_bytes
@@ -233,7 +233,7 @@ class _Worker:
             checkpoint=checkpoint,
             sha256=sha256,
             score=play if finite else None,
-            result={"learnt": learnt},
+            result={"learnt": learnt, "last": {METRIC: float(play)} if finite else {}},
         )
 
     def whole(self, task: Task) -> str | Outcome:

@@ -196,3 +196,33 @@ def test_a_run_that_improves_no_more_stops(tmp_path: Path) -> None:
     end = played(tmp_path, mini, lambda member, generation, _: 0.5 + 0.1 * member, most=3)
     assert (end.state, end.reason) == ("succeeded", "stopped improving")
     assert max(order.generation for order in orders(tmp_path)) < 10
+
+
+def test_one_that_is_far_behind_holds_up_no_tidying(tmp_path: Path) -> None:
+    mini = Mini(population=8, generations=60, burn_in=1, interval=1, mode="asynchronous")
+    pool = PlayedPool(
+        tmp_path, mini, 4, lambda member, generation, _: 1 / generation + member / 1e3
+    )
+    controller = controller_for(tmp_path, pool)
+    while controller.ledger.generation < 50:
+        controller.turn()
+        slow = [
+            attempt.task.worker
+            for attempt in controller.ledger.open_attempts()
+            if attempt.task.folder.startswith("members/000/gen-003")
+        ]
+        pool.stuck = set(slow)
+        for life in slow:  # it lives, and is at work
+            status = controller.folder.status(life)
+            if status is not None:
+                controller.folder.report(
+                    life, status.model_copy(update={"counter": status.counter + 1})
+                )
+        pool.step()
+    behind = 50 - controller.ledger.newest[0]
+    assert behind > 40
+    # The few newest of each, and what the one that is behind may still copy.
+    assert len(controller.ledger.legs) <= mini.population * 5 + 2 * (behind + 1)
+    assert len(list(tmp_path.glob("members/*/gen-*/attempt-*/checkpoint*"))) <= (
+        mini.population * 4 + behind + 4
+    )

@@ -26,6 +26,7 @@ from autolfads_operator.controller.reading import recall
 from autolfads_trainer.disk import StoreError
 from autolfads_trainer.records import Task
 from autolfads_trainer.store import RunFolder
+from autolfads_trainer.userinput import InputError
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -233,3 +234,26 @@ def test_what_another_controller_makes_just_now_is_not_taken_for_removed(tmp_pat
     finished, opened = controller.ledger.legs[place].attempts
     assert finished.files == set()
     assert opened.files is None
+
+
+def test_an_input_that_was_mended_long_ago_is_not_refused_again(tmp_path: Path) -> None:
+    mini = Mini(population=2, generations=12)
+
+    def plays(member: int, generation: int, attempt: int) -> Play:
+        if (member, generation, attempt) == (0, 2, 1):
+            return Fails("data.h5: no such file", input_error=True)
+        return 0.5 - 0.01 * generation + 0.2 * member
+
+    pool = PlayedPool(tmp_path, mini, 2, plays)
+    controller = controller_for(tmp_path, pool)
+    with pytest.raises(InputError, match=r"data\.h5"):
+        to_the_end(controller, pool)
+    pool = PlayedPool(tmp_path, mini, 2, plays)  # the user mended it, and gave the command again
+    controller = controller_for(tmp_path, pool)
+    while controller.ledger.generation < 9:
+        controller.turn()
+        pool.step()
+    # Made again from further and further back, as far as the attempt that was refused.
+    for path in tmp_path.glob("members/000/gen-00[78]/attempt-*/checkpoint*"):
+        path.write_text("damaged")
+    assert to_the_end(controller, pool).state == "succeeded"

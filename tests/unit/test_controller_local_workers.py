@@ -275,3 +275,15 @@ def test_workers_leave_when_their_controller_is_killed(folder: RunFolder) -> Non
                 os.kill(pid, signal.SIGKILL)
     statuses = [folder.status(path.name.split(".")[0]) for path in said.glob("*.status.json")]
     assert [status.doing for status in statuses if status] == ["left", "left"]
+
+
+def test_a_status_that_cannot_be_read_holds_up_nobody(
+    folder: RunFolder, pool: LocalPool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unreadable(_folder: RunFolder, _life: str) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(RunFolder, "status", unreadable)
+    for _ in range(2):
+        pool.want(2)
+    assert len(pool.lives()) == 2

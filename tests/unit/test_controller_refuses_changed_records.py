@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from ledger_examples import Mini, claimed, history, without_syncing
+from ledger_examples import METRIC, Mini, claimed, history, without_syncing
 from played_pool import PlayedPool, controller_for, played
-from replay_examples import change
+from replay_examples import change, told
 
 from autolfads_operator.controller import reading
 from autolfads_operator.controller.ledger import Ledger
@@ -132,7 +133,9 @@ def test_a_score_that_was_changed_is_found_by_the_orders_that_followed(
 ) -> None:
     stopped(tmp_path, Mini(population=2, generations=6, mode=mode), 4)
     for member in range(2):  # of which one copied or compared
-        change(tmp_path, f"members/00{member}/gen-002/attempt-1/outcome.json", score=0.1 + member)
+        score = 0.1 + member
+        file = f"members/00{member}/gen-002/attempt-1/outcome.json"
+        change(tmp_path, file, score=score, result={"last": {METRIC: score}})
     with pytest.raises(StoreError, match=r"gen-003/order\.json"):
         read(tmp_path)
 
@@ -258,3 +261,87 @@ def test_a_run_whose_members_were_removed_is_not_begun_again(tmp_path: Path) -> 
     assert in_words(caught.value).startswith(f"{tmp_path}/members: is missing, although workers")
     (tmp_path / "elsewhere").rename(tmp_path / "members")
     read(tmp_path)
+
+
+@pytest.mark.parametrize("which", ["itself", "another", "compared", "a circle"])
+def test_an_order_that_names_what_is_not_over_is_refused(tmp_path: Path, which: str) -> None:
+    stopped(tmp_path, Mini(population=4, generations=8, mode="asynchronous"), 4)
+    ledger = read(tmp_path)
+    going_on = [leg.place for leg in ledger.newest_legs() if not leg.settled and leg.place[1] > 1]
+    victim, other = going_on[:2]
+    member, generation = victim
+    file = f"members/{member:03d}/gen-{generation:03d}/order.json"
+    compared = json.loads((tmp_path / file).read_text())["compared"]
+    changes: dict[str, Any] = {
+        "itself": {"parent": victim},
+        "another": {"parent": other, "copied": True},
+        "compared": {"compared": compared | {"member": other[0], "generation": other[1]}},
+        "a circle": {"parent": other},
+    }[which]
+    change(tmp_path, file, **changes)
+    if which == "a circle":
+        change(tmp_path, f"members/{other[0]:03d}/gen-{other[1]:03d}/order.json", parent=victim)
+    names = f"members/{victim[0]:03d}/gen-{victim[1]:03d}|{other[0]:03d}/gen-{other[1]:03d}"
+    with pytest.raises(NotVisibleYetError) as caught:
+        read(tmp_path)
+    said = in_words(caught.value)
+    assert re.search(rf"({names})/attempt-1/(task|outcome)\.json: is missing, although ", said)
+    assert "order.json names it; expected both" in said
+
+
+def test_what_is_compared_with_and_not_seen_yet_makes_no_order_a_changed_one(
+    tmp_path: Path,
+) -> None:
+    root = tmp_path / "run"
+    stopped(root, Mini(population=4, generations=9, mode="asynchronous"), 6)
+    compared = [leg.order.compared for leg in read(root).newest_legs()]
+    assert any(other is not None and other.generation is not None for other in compared)
+    for other in compared:
+        if other is None or other.generation is None:
+            continue
+        unseen = [
+            path
+            for path in root.glob(f"members/{other.member:03d}/gen-*")
+            if int(path.name[-3:]) >= other.generation
+        ]
+        for path in unseen:
+            path.rename(tmp_path / path.name)
+        read(root)
+        for path in unseen:
+            (tmp_path / path.name).rename(path)
+
+
+METRICS = {"last": {METRIC: 0.47}}
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"score": None}, "a number, or a reason why there is none"),
+        ({"score": 0.001, "result": {}}, f"the {METRIC} of its metrics, which lack it"),
+        ({"score": 0.001, "result": {"last": {METRIC: "0.001"}}}, f"the {METRIC} of its metrics"),
+        ({"score": 0.001, "result": METRICS}, "0.47, as in its metrics"),
+        ({"outcome": "failed", "final": True}, "none, since the attempt did not finish"),
+    ],
+)
+def test_a_score_that_its_own_record_does_not_bear_out_is_refused(
+    tmp_path: Path, changes: dict[str, Any], expected: str
+) -> None:
+    stopped(tmp_path, Mini(population=2, generations=6), 3)
+    file = "members/001/gen-002/attempt-1/outcome.json"
+    change(tmp_path, file, **changes)
+    with pytest.raises(StoreError) as caught:
+        read(tmp_path)
+    assert str(caught.value).startswith(f"{tmp_path / file}: was changed: its score is ")
+    assert expected in str(caught.value)
+    assert any(line.startswith(f"{file}: score is ") for line in told(tmp_path))
+
+
+@pytest.mark.parametrize("name", ["patience", "generationEpochs", "maxEpochs"])
+def test_settings_that_no_run_can_have_are_refused(tmp_path: Path, name: str) -> None:
+    stopped(tmp_path, Mini(population=2, generations=6), 3)
+    before = json.loads((tmp_path / "run.json").read_text())["pbt"]
+    change(tmp_path, "run.json", pbt=before | {name: 0})
+    expected = rf"run\.json: was changed: pbt\.{name} is 0; expected at least 1"
+    with pytest.raises(StoreError, match=expected):
+        read(tmp_path)

@@ -144,7 +144,22 @@ def test_the_last_turn_tidies_up_although_its_time_is_used_up(
     mini = Mini(population=3, generations=3)
     played(tmp_path / "calm", mini)
     monkeypatch.setattr(loop, "ENOUGH", 0.0)  # no turn has any for what is not needed at once
+    monkeypatch.setattr(loop, "A_LITTLE", 0.0)
     played(tmp_path / "slow", mini)
     left = checkpoints(tmp_path / "slow")
     assert left == checkpoints(tmp_path / "calm")
     assert len(left) < 9
+
+
+def test_turns_that_have_always_something_to_do_tidy_up_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loop, "ENOUGH", 0.0)
+    mini = Mini(population=3, generations=20)
+    pool = PlayedPool(tmp_path, mini, 3)
+    controller = controller_for(tmp_path, pool)
+    most = 0
+    while not controller.turn():
+        pool.step()
+        most = max(most, len(checkpoints(tmp_path)))
+    assert most <= 8 * mini.population + 4

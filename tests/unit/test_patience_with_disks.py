@@ -118,3 +118,14 @@ def test_what_another_made_and_is_not_seen_yet_is_waited_for() -> None:
         return "done"
 
     assert waiting.patience()(call) == "done"
+
+
+def test_a_name_is_waited_for_a_minute_and_a_half_in_which_the_disk_works() -> None:
+    waiting = Waiting()
+
+    def call() -> str | None:
+        if waiting.now < 10 * SEEN_WITHIN:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        return "a record" if waiting.now > 10 * SEEN_WITHIN + 60 else None
+
+    assert waiting.patience().announced(call) == "a record"

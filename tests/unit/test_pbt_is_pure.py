@@ -14,6 +14,7 @@ PURE = {
     "hashlib",
     "itertools",
     "json",
+    "functools",
     "math",
     "typing",
 }

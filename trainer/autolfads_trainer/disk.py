@@ -108,14 +108,19 @@ def _sync(path: Path, flags: int) -> None:
         os.close(handle)
 
 
+_NOT_DURABLE: set[Path] = set()  # folders made here whose names could not be synced yet
+
+
 def make_folder(folder: Path) -> None:
     """Create `folder` and its parents, durably."""
-    if folder.is_dir():
+    if folder.is_dir() and folder not in _NOT_DURABLE:
         return
     make_folder(folder.parent)
+    _NOT_DURABLE.add(folder)
     with contextlib.suppress(FileExistsError):  # of another: and whether it is a folder shows later
         os.mkdir(folder)  # noqa: PTH102
     sync_folder(folder.parent)
+    _NOT_DURABLE.discard(folder)
 
 
 def write_new(path: Path, content: bytes) -> None:

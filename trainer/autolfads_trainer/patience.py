@@ -35,6 +35,7 @@ class Patience:
     clock: Callable[[], float] = time.monotonic
     trouble: str | None = None
     _late_since: float | None = None
+    _refused: int = 0  # how often the disk did not let something be done
 
     def __call__(self, call: Callable[[], T]) -> T:
         """Return `call()`, as soon as the disk lets it. Other errors are raised."""
@@ -62,16 +63,19 @@ class Patience:
     def announced(self, call: Callable[[], T | None]) -> T | None:
         """Return `call()` of a name that another file has announced.
 
-        It may be seen late, so a missing one is looked for again, slowly, for a minute and a half.
-        Returns None if it is still missing then.
+        It may be seen late, so a missing one is looked for again, slowly, for a minute and a half
+        in which the disk works. Returns None if it is still missing then.
         """
         until = self.clock() + SEEN_WITHIN
         wait = FIRST_WAIT
         while True:
+            refused = self._refused
             try:
                 result = self(call)
             except FileNotFoundError:
                 result = None
+            if self._refused != refused:
+                until = self.clock() + SEEN_WITHIN
             if result is not None or self.clock() >= until:
                 return result
             self._wait(wait)
@@ -84,6 +88,8 @@ class Patience:
             self._late_since = now if self._late_since is None else self._late_since
             if now - self._late_since < LATE:
                 return
+        else:
+            self._refused += 1
         words = in_words(error)
         if words != self.trouble:
             self.trouble = words

@@ -62,13 +62,21 @@ def saves(outcomes: Sequence[Outcome | None], damaged: Collection[str]) -> list[
     return sorted(left, key=progress, reverse=True)
 
 
-def other_score(outcome: Outcome, metric: str) -> float | None:
-    """Return the score by the metrics in an outcome, where it is not the one that it states."""
+def score_should_be(outcome: Outcome, metric: str) -> str | None:
+    """Return in words what the score of a training attempt should be; None: it can be what it is.
+
+    A worker writes the metrics of the last epoch beside it, and a reason where there is no score.
+    """
+    if outcome.outcome != "finished":
+        return None if outcome.score is None else "none, since the attempt did not finish"
+    if outcome.score is None:
+        return None if outcome.reason else "a number, or a reason why there is none"
     last = outcome.result.get("last")
     value = last.get(metric) if isinstance(last, dict) else None
-    if outcome.score is None or type(value) is not float or value == outcome.score:
-        return None
-    return value
+    if type(value) is not float:
+        # The first format did not promise to have them.
+        return f"the {metric} of its metrics, which lack it" if outcome.format > 1 else None
+    return None if value == outcome.score else f"{value}, as in its metrics"
 
 
 def last_reason(outcomes: Sequence[Outcome | None]) -> str | None:

@@ -6,9 +6,9 @@ import errno
 from collections.abc import Iterator
 
 from autolfads_operator.controller.derived import Derived, freeze_differences
-from autolfads_operator.controller.ledger import Ledger
+from autolfads_operator.controller.ledger import Ledger, Leg
 from autolfads_operator.controller.observe import last_words
-from autolfads_operator.findings import Finding
+from autolfads_operator.findings import Finding, order_file
 from autolfads_trainer.disk import NotVisibleYetError, StoreError
 from autolfads_trainer.records import Place
 from autolfads_trainer.store import RunFolder
@@ -42,6 +42,8 @@ def refuse_gaps(folder: RunFolder, ledger: Ledger) -> None:
                 raise _missing_order(folder, (member, newest + 1), later)
     for place in _due(ledger):
         _refuse_without_end(folder, ledger, place)
+    for leg in ledger.legs.values():
+        _refuse_unless_over(folder, ledger, leg)
 
 
 def _due(ledger: Ledger) -> Iterator[Place]:
@@ -61,10 +63,34 @@ def _refuse_without_end(folder: RunFolder, ledger: Ledger, place: Place) -> None
         if folder.order(*place) is None:  # else another controller has just gone on
             raise _missing_order(folder, place, later)
     elif not leg.settled:
-        number = max((attempt.task.attempt for attempt in leg.attempts), default=1)
-        attempt = folder.attempt_folder(folder.leg_folder(*place), number)
-        file = "outcome.json" if leg.attempts else "task.json"
-        raise _missing(folder, f"{attempt}/{file}", f"generation {later} was given after it")
+        raise without_end(folder, leg)
+
+
+def _refuse_unless_over(folder: RunFolder, ledger: Ledger, leg: Leg) -> None:
+    """Outcomes are there before the order that names them.
+
+    One of an order that is not in the ledger yet can be there: it is read when it is needed.
+    """
+    named, compared = [leg.order.parent], leg.order.compared
+    if compared is not None and compared.generation is not None:
+        named.append((compared.member, compared.generation))
+    for place in named:
+        other = ledger.legs.get(place) if place is not None else None
+        if other is not None and not other.settled:
+            raise _missing(folder, _end_file(folder, other), f"{order_file(leg.place)} names it")
+
+
+def without_end(folder: RunFolder, leg: Leg) -> NotVisibleYetError:
+    """Return what to raise for a leg whose end is not seen, although its member went on."""
+    return _missing(
+        folder, _end_file(folder, leg), f"generation {leg.place[1] + 1} was given after it"
+    )
+
+
+def _end_file(folder: RunFolder, leg: Leg) -> str:
+    number = max((attempt.task.attempt for attempt in leg.attempts), default=1)
+    attempt = folder.attempt_folder(folder.leg_folder(*leg.place), number)
+    return f"{attempt}/{'outcome.json' if leg.attempts else 'task.json'}"
 
 
 def _missing_order(folder: RunFolder, place: Place, later: int) -> NotVisibleYetError:

@@ -35,11 +35,11 @@ class Derived:
         if self.run.pbt.mode == "synchronous":
             before = self.ledger.legs_of(generation - 1)
             return len(before) == self.run.population and all(leg.settled for leg in before)
-        used = leg.order.compared
-        places = [(member, generation - 1), leg.order.parent]
+        used = leg.order.compared  # which is whom it copied, if it did
+        places = [(member, generation - 1)]
         if used is not None and used.generation is not None:
             places.append((used.member, used.generation))
-        found = [self.ledger.legs.get(place) for place in places if place is not None]
+        found = [self.ledger.legs.get(place) for place in places]
         return all(leg is not None and leg.settled for leg in found)
 
     def differences(self, leg: Leg, found: Order) -> Iterator[Finding]:

@@ -79,12 +79,15 @@ def frozen(ledger: Ledger, outcome: Outcome) -> Run:
     configuration = result["configuration"]
     pbt = configuration["pbt"]
     disk = result.get("disk")
+    asked = ledger.owner.spec.get("pbt", {})
+    if not isinstance(asked, dict):
+        raise TypeError("spec.pbt in owner.json is no mapping")
     return Run(
         name=ledger.owner.name,
         seed=configuration["seed"],
         population=pbt["num_samples"],
         pbt=Pbt(
-            mode=ledger.owner.spec.get("pbt", {}).get("mode", "synchronous"),
+            mode=asked.get("mode", "synchronous"),
             metric=pbt["metric"],
             burn_in_epochs=pbt["burn_in_period"],
             generation_epochs=pbt["perturbation_interval"],

@@ -6,7 +6,7 @@ import errno
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-from autolfads_operator.controller.checks import refuse_changed, refuse_gaps
+from autolfads_operator.controller.checks import refuse_changed, refuse_gaps, without_end
 from autolfads_operator.controller.ledger import Attempt, Ledger
 from autolfads_operator.controller.retention import forgettable
 from autolfads_trainer.disk import NotVisibleYetError, StoreError
@@ -36,7 +36,10 @@ def catch_up(folder: RunFolder, ledger: Ledger) -> None:
     if ledger.run is None:
         run = folder.run()
         if run is not None:
-            ledger.freeze(run)
+            try:
+                ledger.freeze(run)
+            except ValueError as error:
+                raise StoreError(f"{folder.root / 'run.json'}: was changed: {error}") from None
     _note(folder, ledger, "prepare", ledger.prepare)
     if ledger.run is not None:
         with ThreadPoolExecutor(SIDE_BY_SIDE) as threads:
@@ -71,8 +74,11 @@ def recall(folder: RunFolder, ledger: Ledger, place: Place) -> None:
             if not task.is_for(order):
                 path = folder.path(f"{folder.leg_folder(*place)}/order.json")
                 raise StoreError(f"{path}: was changed since it was given; expected it as it was")
-        leg = ledger.recall(order)
+        leg, refused = ledger.recall(order), ledger.refused
         _add(ledger, found, leg.attempts)
+        ledger.refused = refused  # what was refused at that time was mended since
+        if not leg.settled and generation < ledger.newest.get(member, 0):
+            raise without_end(folder, leg)
         for attempt in leg.attempts:  # what is removed is not to be started from
             if attempt.outcome is not None:
                 names = folder.contents(attempt.task.folder)

@@ -56,7 +56,9 @@ def _chain(ledger: Ledger, place: Place | None) -> Iterator[Place | None]:
     One that is damaged is made again: then what it is made from is needed likewise.
     """
     yield place
-    while place is not None:
+    seen = set()
+    while place is not None and place not in seen:
+        seen.add(place)
         leg = ledger.legs.get(place)
         whole = leg is None or end_of(ledger, leg) is not None
         place = _start(ledger, place)
@@ -101,15 +103,19 @@ def _may_be_copied(ledger: Ledger) -> Iterator[Place]:
 def forgettable(ledger: Ledger, back: int = 2) -> list[Leg]:
     """Return the legs that no plan will look at again: those of more than `back` generations ago.
 
-    But for those whose ends are needed, and what these were made from.
+    But for those whose ends are needed, and what these were made from. Where nobody waits for the
+    slowest, each member's own newest generation counts: one that is far behind holds up nothing.
     """
     if not ledger.newest:
         return []
-    oldest = min(ledger.newest.values()) - back
+    slowest = min(ledger.newest.values())
+    together = ledger.run is None or ledger.run.pbt.mode == "synchronous"
     kept = set(_ends_needed(ledger))
     kept |= {_start(ledger, place) for place in kept}
     return [
         leg
         for place, leg in ledger.legs.items()
-        if place[1] < oldest and place not in kept and not (leg.attempts and leg.attempts[-1].open)
+        if place[1] < (slowest if together else ledger.newest[place[0]]) - back
+        and place not in kept
+        and not (leg.attempts and leg.attempts[-1].open)
     ]

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 
 from .randomness import Stream
 from .tournament import LOST, shown_apart
@@ -49,12 +50,13 @@ class LoneDecision:
     why: str
 
 
+@lru_cache(maxsize=100_000)  # asked again in each turn of each generation that somebody is behind
 def opponent(*, seed: int, generation: int, member: int, population: int) -> int | None:
     """Draw the opponent of `member` at the end of `generation`; `None` in a population of 1."""
     if population < 2:
         return None
-    others = [other for other in range(population) if other != member]
-    return others[int(Stream(seed, "opponent", generation, member).uniform() * len(others))]
+    drawn = int(Stream(seed, "opponent", generation, member).uniform() * (population - 1))
+    return drawn + (drawn >= member)
 
 
 def rival_of(

@@ -91,17 +91,20 @@ class Hyperparameter:
         if set(data) != set(_JSON_KEYS):
             odd = ", ".join(sorted(set(data) ^ set(_JSON_KEYS)))
             raise ValueError(f"a hyperparameter has missing or unknown keys: {odd}")
-        return cls(
-            minimum=float(data["min"]),
-            maximum=float(data["max"]),
-            init=None if data["init"] is None else float(data["init"]),
-            sample=data["sample"],
-            explore_weight=float(data["exploreWeight"]),
-            enforce_limits=bool(data["enforceLimits"]),
-            lowest=float(data["lowest"]),
-            highest=None if data["highest"] is None else float(data["highest"]),
-            highest_included=bool(data["highestIncluded"]),
-        )
+        try:
+            return cls(
+                minimum=float(data["min"]),
+                maximum=float(data["max"]),
+                init=None if data["init"] is None else float(data["init"]),
+                sample=data["sample"],
+                explore_weight=float(data["exploreWeight"]),
+                enforce_limits=bool(data["enforceLimits"]),
+                lowest=float(data["lowest"]),
+                highest=None if data["highest"] is None else float(data["highest"]),
+                highest_included=bool(data["highestIncluded"]),
+            )
+        except TypeError:
+            raise ValueError("a hyperparameter has a value that is no number") from None
 
     def to_json(self) -> dict[str, float | str | bool | None]:
         """Return what `run.json` holds."""

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from autolfads_operator.controller.observe import last_words
 from autolfads_operator.errors import RunStopped
 from autolfads_trainer.store import RunFolder
 
@@ -95,8 +96,8 @@ class LocalPool:
     def _has_worked(self, process: _Process) -> bool:
         if process.life in self.worked:
             return True
-        status = self.folder.status(process.life)
-        if status is None:  # it never said a word
+        status = last_words(self.folder, process.life)
+        if status is None:  # it never said a word, or it cannot be read
             return False
         began = status.task is not None or status.ended is not None
         return began or time.monotonic() - process.since >= SOON

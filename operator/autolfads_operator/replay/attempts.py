@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from autolfads_operator.controller.attempts import other_score, used_up
+from autolfads_operator.controller.attempts import score_should_be, used_up
 from autolfads_operator.controller.ledger import Attempt, Ledger, Leg
 from autolfads_operator.controller.starts import Start, start_of
 from autolfads_operator.findings import Finding, order_file, said, whole
@@ -37,10 +37,10 @@ def check_attempts(records: Records, ledger: Ledger) -> Iterator[Finding]:
                 yield from _start(ledger, leg, before, attempt.task)
             if outcome is not None:
                 yield from _ended(leg, attempt.task, outcome)
-                other = other_score(outcome, ledger.run.pbt.metric) if ledger.run else None
-                if other is not None:
+                metric = ledger.run.pbt.metric if ledger.run else ""
+                expected = score_should_be(outcome, metric)
+                if expected is not None:
                     file = f"{attempt.task.folder}/outcome.json"
-                    expected = f"{said(other)}, as in its metrics"
                     yield Finding(file, "score", said(outcome.score), expected)
 
 

@@ -101,7 +101,7 @@ def ledger_of(records: Records, reached: Mapping[int, int] | None = None) -> Led
 
     Each record is taken to be what its name says. What follows a gap is left out.
     """
-    ledger = Ledger(records.owner)
+    ledger = Ledger(records.owner, doubts=False)
     for task, outcome in _in_a_row(records.prepare, "prepare"):
         _note(ledger, task, outcome)
     if records.run is not None:

@@ -95,7 +95,7 @@ class Said:
             self._line(line)
 
     def _line(self, text: str, style: str | None = None) -> None:
-        self.console.print(text, style=style, highlight=False, soft_wrap=True)
+        self.console.print(text, style=style, highlight=False, soft_wrap=True, markup=False)
 
 
 def summary_lines(folder: RunFolder, end: End) -> tuple[str, ...]:
@@ -120,7 +120,7 @@ def summary_lines(folder: RunFolder, end: End) -> tuple[str, ...]:
         )
     except OSError as error:
         found = f"{error.filename or path}: cannot be read: {error.strerror}"
-    except (ValueError, LookupError, TypeError):
+    except (ValueError, LookupError, TypeError, RecursionError):
         found = f"{path}: cannot be read: it was changed"
     if (folder.root / "members").is_dir():
         what = (

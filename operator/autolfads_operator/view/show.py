@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
@@ -20,7 +20,13 @@ COLOURS = {"training": "cyan", "finished": "green", "lost": "red", "waiting": "d
 
 
 class PatientConsole(Console):
-    """A console that nobody need go on reading: the run is worth more than its view."""
+    """A console that nobody need go on reading: the run is worth more than its view.
+
+    What it prints is printed as it is: a path may have `[` in it.
+    """
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(markup=False, **settings)
 
     def on_broken_pipe(self) -> None:
         """Go on without a word when the reader has gone (`autolfads run … | head`)."""

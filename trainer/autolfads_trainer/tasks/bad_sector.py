@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -68,6 +69,9 @@ class BadSectors:
                 enough = FURTHER if self._found else UNREADABLE
                 if now - since < enough or not self.works(path.parent):
                     raise
+                # The disk may have come back between that reading and this trial.
+                with contextlib.suppress(OSError):
+                    return read(path)
                 self._found = True
                 long = f"{enough / 60:.0f} minutes" if enough > 60 else f"{enough:.0f} s"
                 words = f"{path}: cannot be read for {long}: {in_words(error)}"

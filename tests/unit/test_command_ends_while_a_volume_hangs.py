@@ -1,0 +1,60 @@
+"""Ctrl-C ends the command also while its calls to a dead volume do not come back."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+from ledger_examples import OWNER
+
+from autolfads_operator import local_run
+from autolfads_operator.local_run import Interrupted, Settings, run_here
+from autolfads_trainer.store import RunFolder
+
+HANGS = """
+import threading, time
+from concurrent.futures import ThreadPoolExecutor
+from autolfads_operator import cli
+from autolfads_operator.local_run import Interrupted
+
+def hangs(*_, **__):
+    pool = ThreadPoolExecutor(1)
+    pool.submit(time.sleep, 40)
+    raise Interrupted
+
+cli.commands.main = hangs
+cli.main()
+"""
+
+
+def test_the_process_does_not_wait_for_calls_that_hang() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", HANGS], capture_output=True, text=True, timeout=20, check=False
+    )
+    assert done.returncode == 130
+    assert "interrupted; the same command goes on with the run" in done.stderr
+
+
+def test_a_run_that_cannot_be_read_for_a_dead_volume_can_be_stopped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reading = threading.Event()
+
+    def hangs(*_: object) -> None:
+        reading.set()
+        time.sleep(20)
+
+    def interrupt() -> None:
+        reading.wait(60)
+        signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(local_run, "Controller", hangs)
+    (tmp_path / "run").mkdir()
+    threading.Thread(target=interrupt, daemon=True).start()
+    with pytest.raises(Interrupted):
+        run_here(RunFolder(tmp_path / "run"), OWNER, Settings(1, device="cpu"), lambda *_: None)
