@@ -37,6 +37,7 @@ ATTEMPTS = "test_controller_attempts.py"
 TRAINING = "test_training_task_and_its_disk.py"
 CHANGED = "test_controller_refuses_changed_records.py"
 OTHERS = "test_run_touches_nothing_of_others.py"
+NEEDED = "test_controller_keeps_what_can_be_needed.py"
 PATIENT = "test_patience_with_disks.py"
 HOSTILE = "test_hostile_recordings.py"
 
@@ -770,5 +771,76 @@ SAFEGUARDS = (
         "(slowest if together else ledger.newest[place[0]])",
         "slowest",
         "test_controller_asynchronous.py::test_one_that_is_far_behind_holds_up_no_tidying",
+    ),
+    Safeguard(
+        "a call that writes a part is not taken for the whole",
+        f"{TRAINER}/disk.py",
+        "        while rest:\n            rest",
+        "        if rest:\n            rest",
+        f"{WHOLE}::test_a_call_that_writes_a_part_is_not_taken_for_the_whole",
+    ),
+    Safeguard(
+        "a link to a stale handle is tried again",
+        f"{TRAINER}/disk.py",
+        "retried(lambda: _link(partial, path))",
+        "_link(partial, path)",
+        f"{WHOLE}::test_a_handle_that_has_gone_stale_is_tried_again",
+    ),
+    Safeguard(
+        "the sync of a stale folder is tried again",
+        f"{TRAINER}/disk.py",
+        "    retried(lambda: sync_folder(path.parent))\n",
+        "    sync_folder(path.parent)\n",
+        f"{WHOLE}::test_a_handle_that_has_gone_stale_is_tried_again",
+    ),
+    Safeguard(
+        "a disk that gives back something else keeps nothing",
+        f"{TRAINER}/disk.py",
+        "            return file.read() == content\n",
+        "            return bool(file.read())\n",
+        f"{WHOLE}::test_a_disk_that_gives_back_something_else_keeps_nothing",
+    ),
+    Safeguard(
+        "a folder whose name could not be synced is synced later",
+        f"{TRAINER}/disk.py",
+        "    if folder.is_dir() and folder not in _NOT_DURABLE:\n",
+        "    if folder.is_dir():\n",
+        f"{WHOLE}::test_a_folder_whose_name_could_not_be_synced_is_synced_later",
+    ),
+    Safeguard(
+        "a disk that comes back before its trial has no bad sector",
+        f"{TRAINER}/tasks/bad_sector.py",
+        "                    return read(path)\n                self",
+        "                    pass\n                self",
+        "test_export_without_all_metrics.py"
+        "::test_a_disk_that_comes_back_before_its_trial_has_no_bad_sector",
+    ),
+    Safeguard(
+        "who cannot ask whether a task is still theirs goes on",
+        f"{TRAINER}/tasks/train.py",
+        "            if not may_pass(error):\n                raise\n            return  #",
+        "            raise  #",
+        f"{TRAINING}::test_who_cannot_ask_whether_a_task_is_still_theirs_goes_on",
+    ),
+    Safeguard(
+        "first orders of another controller are no gap",
+        f"{OPERATOR}/controller/checks.py",
+        "        and folder.order(0, 1) is None  #",
+        "        #",
+        f"{CHANGED}::test_first_orders_of_another_controller_are_no_gap",
+    ),
+    Safeguard(
+        "what somebody is at work on is not forgotten",
+        f"{OPERATOR}/controller/retention.py",
+        "        and not (leg.attempts and leg.attempts[-1].open)\n",
+        "",
+        f"{NEEDED}::test_what_somebody_is_at_work_on_is_not_forgotten",
+    ),
+    Safeguard(
+        "an attempt that another controller has made is not given up",
+        f"{OPERATOR}/controller/act.py",
+        "                if counts != task:  # another controller has it made\n",
+        "                if False:\n",
+        f"{NEEDED}::test_an_attempt_that_another_controller_has_made_is_not_given_up",
     ),
 )

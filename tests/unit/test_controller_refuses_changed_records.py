@@ -15,7 +15,7 @@ from ledger_examples import METRIC, Mini, claimed, history, without_syncing
 from played_pool import PlayedPool, controller_for, played
 from replay_examples import change, told
 
-from autolfads_operator.controller import reading
+from autolfads_operator.controller import checks, reading
 from autolfads_operator.controller.ledger import Ledger
 from autolfads_operator.controller.reading import read_ledger
 from autolfads_trainer.disk import NotVisibleYetError, StoreError, in_words
@@ -345,3 +345,15 @@ def test_settings_that_no_run_can_have_are_refused(tmp_path: Path, name: str) ->
     expected = rf"run\.json: was changed: pbt\.{name} is 0; expected at least 1"
     with pytest.raises(StoreError, match=expected):
         read(tmp_path)
+
+
+def test_first_orders_of_another_controller_are_no_gap(tmp_path: Path) -> None:
+    stopped(tmp_path, Mini(population=2, generations=6), 3)
+    folder = claimed(tmp_path)
+    owner, run = folder.owner(), folder.run()
+    assert owner is not None
+    assert run is not None
+    ledger = Ledger(owner, root=tmp_path)
+    ledger.freeze(run)  # and read no further: the orders were given after that
+    assert checks.somebody_trained(folder)
+    checks.refuse_gaps(folder, ledger)

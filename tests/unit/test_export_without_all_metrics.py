@@ -179,3 +179,23 @@ def test_a_disk_that_fails_in_other_ways_meanwhile_is_no_bad_sector() -> None:
     for now in (0.0, 300.0, 500.0, bad_sector.UNREADABLE + 1):  # noqa: B007
         with pytest.raises(OSError, match="no"):
             call()
+
+
+def test_a_disk_that_comes_back_before_its_trial_has_no_bad_sector(tmp_path: Path) -> None:
+    now, broken = 0.0, True
+
+    def read(_path: Path) -> str:
+        if broken:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        return "whole"
+
+    def works(_folder: Path) -> bool:
+        nonlocal broken
+        broken = False
+        return True
+
+    call = bad_sector.BadSectors(lambda: now, works).reading(tmp_path / "a", read)
+    with pytest.raises(OSError, match="Input/output"):
+        call()
+    now = bad_sector.UNREADABLE + 1
+    assert call() == "whole"

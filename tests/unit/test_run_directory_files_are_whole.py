@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import errno
 import os
+import stat
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from run_directory_examples import KILLED, Disk, die, end_of, failing, in_child, listing, order
@@ -260,3 +262,59 @@ def test_a_status_costs_no_sync(tmp_path, monkeypatch):
 
     assert disk.names == ["write", "replace"]
     assert read(tmp_path / "workers" / "w1.status.json", WorkerStatus).counter == 1
+
+
+def test_a_call_that_writes_a_part_is_not_taken_for_the_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write = os.write
+    monkeypatch.setattr(os, "write", lambda handle, content: write(handle, content[:7]))
+    write_bytes(tmp_path / "a", b"0123456789" * 10)
+    assert (tmp_path / "a").read_bytes() == b"0123456789" * 10
+
+
+@pytest.mark.parametrize("call", ["link", "fsync"])
+def test_a_handle_that_has_gone_stale_is_tried_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str
+) -> None:
+    real, failed = getattr(os, call), 0
+
+    def once(first: Any, *others: Any) -> Any:
+        nonlocal failed
+        is_content = isinstance(first, int) and stat.S_ISREG(os.fstat(first).st_mode)
+        if not is_content and not failed:
+            failed += 1
+            raise OSError(errno.ESTALE, os.strerror(errno.ESTALE))
+        return real(first, *others)
+
+    monkeypatch.setattr(os, call, once)
+    assert create_once(tmp_path / "a", NEW) == NEW
+    assert failed
+
+
+def test_a_disk_that_gives_back_something_else_keeps_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert disk.is_kept(tmp_path)
+    write = os.write
+    monkeypatch.setattr(os, "write", lambda handle, content: write(handle, bytes(len(content))))
+    assert not disk.is_kept(tmp_path)
+
+
+def test_a_folder_whose_name_could_not_be_synced_is_synced_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[Path] = []
+    real = disk.sync_folder
+
+    def fails(_folder: Path) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(disk, "sync_folder", fails)
+    with pytest.raises(OSError, match="Input/output"):
+        make_folder(tmp_path / "a/b")
+    monkeypatch.setattr(disk, "sync_folder", lambda folder: (synced.append(folder), real(folder)))
+    make_folder(tmp_path / "a/b")
+    assert synced == [tmp_path, tmp_path / "a"]
+    make_folder(tmp_path / "a/b")
+    assert len(synced) == 2

@@ -468,3 +468,19 @@ def test_data_on_a_disk_that_fails_as_a_whole_are_waited_for(
 
 def _no_list(path: Path) -> Iterator[Path]:
     raise OSError(errno.EIO, os.strerror(errno.EIO), str(path))
+
+
+def test_who_cannot_ask_whether_a_task_is_still_theirs_goes_on(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[int] = []
+
+    def unreadable(_folder: RunFolder, _life: str) -> None:
+        asked.append(1)
+        assert bench.now < 3600, "it is waited for"
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    task = bench.task()
+    monkeypatch.setattr(RunFolder, "assignment", unreadable)
+    assert train(bench.context(), task).outcome == "finished"
+    assert asked
