@@ -843,4 +843,11 @@ SAFEGUARDS = (
         "                if False:\n",
         f"{NEEDED}::test_an_attempt_that_another_controller_has_made_is_not_given_up",
     ),
+    Safeguard(
+        "a status that cannot be read holds up nobody",
+        f"{OPERATOR}/pools/local.py",
+        "            if not may_pass(error):\n                raise\n            return time",
+        "            raise\n            return time",
+        "test_controller_local_workers.py::test_a_status_that_cannot_be_read_holds_up_nobody",
+    ),
 )

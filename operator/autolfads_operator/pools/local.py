@@ -14,8 +14,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from autolfads_operator.controller.observe import last_words
 from autolfads_operator.errors import RunStopped
+from autolfads_trainer.disk import may_pass
 from autolfads_trainer.store import RunFolder
 
 SPACE_TO_SPEAK = 1_000_000  # bytes: with less, not even a log can be written
@@ -96,8 +96,13 @@ class LocalPool:
     def _has_worked(self, process: _Process) -> bool:
         if process.life in self.worked:
             return True
-        status = last_words(self.folder, process.life)
-        if status is None:  # it never said a word, or it cannot be read
+        try:
+            status = self.folder.status(process.life)
+        except OSError as error:  # it has said something; what, cannot be read
+            if not may_pass(error):
+                raise
+            return time.monotonic() - process.since >= SOON
+        if status is None:  # it never said a word
             return False
         began = status.task is not None or status.ended is not None
         return began or time.monotonic() - process.since >= SOON
