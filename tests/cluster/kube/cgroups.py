@@ -1,0 +1,42 @@
+"""Control groups for the pods of one node: two kubelets on one tree need folders of their own."""
+
+from __future__ import annotations
+
+import contextlib
+from pathlib import Path
+
+ROOT = Path("/sys/fs/cgroup")
+CONTROLLERS = ("cpuset", "cpu", "io", "memory", "pids")
+
+
+def make(name: str) -> str:
+    """Make a node's folders; return what its kubelet calls them."""
+    for hierarchy in _hierarchies():
+        folder = hierarchy / name
+        folder.mkdir(exist_ok=True)
+        for file in ("cpuset.cpus", "cpuset.mems"):  # empty in a new folder, and refused as such
+            if (hierarchy / file).exists():
+                (folder / file).write_text((hierarchy / file).read_text())
+    return f"/{name}"
+
+
+def remove(name: str) -> list[Path]:
+    """Remove a node's folders, deepest first; return what is left."""
+    for hierarchy in _hierarchies():
+        folders = [path for path in (hierarchy / name).rglob("*") if path.is_dir()]
+        for folder in sorted(folders, key=lambda path: -len(path.parts)):
+            with contextlib.suppress(OSError):
+                folder.rmdir()
+        with contextlib.suppress(OSError):
+            (hierarchy / name).rmdir()
+    return [hierarchy / name for hierarchy in _hierarchies() if (hierarchy / name).exists()]
+
+
+def _hierarchies() -> list[Path]:
+    """Return the roots: one of version 2, or one for each controller of version 1."""
+    if (ROOT / "cgroup.controllers").exists():
+        there = (ROOT / "cgroup.controllers").read_text().split()
+        wanted = " ".join(f"+{each}" for each in CONTROLLERS if each in there)
+        (ROOT / "cgroup.subtree_control").write_text(wanted)
+        return [ROOT]
+    return [path for path in ROOT.iterdir() if path.is_dir() and not path.is_symlink()]

@@ -1,0 +1,3 @@
+module autolfads.io/tests/cluster/pause
+
+go 1.21
