@@ -263,14 +263,15 @@ def run_here(
     Raises `InputError`, `RunStopped`, and `Interrupted` after workers have saved and left.
     A run whose input was refused before it began leaves nothing behind in the folder.
     """
+    run = folder.run()
     pool = LocalPool(
         folder.root,
-        settings.workers_for(folder.run()),
+        settings.workers_for(run),
         settings.worker_arguments,
         gpus=[] if settings.device == "cpu" else gpus(),
     )
     begun = _Begun(folder, owner, pool)
-    known = folder.run() is not None
+    known = run is not None
     pace = Pace()
     ended_well = False
     turns = SteadyTurns(begun.turn, tell, begun.trouble)

@@ -11,7 +11,7 @@ import itertools
 import json
 import math
 import random
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -109,6 +109,14 @@ class PlayedPool:
     def drop(self, life: str) -> None:
         self.workers.pop(life, None)
         self.stuck.discard(life)
+
+    def show_life(self, lives: Iterable[str]) -> None:
+        """Move the counters of workers that are at work and get nowhere."""
+        for life in lives:
+            status = self.folder.status(life)
+            if status is not None:
+                alive = status.model_copy(update={"counter": status.counter + 1})
+                self.folder.report(life, alive)
 
     def step(self) -> None:
         """Let the workers go on."""

@@ -212,12 +212,7 @@ def test_one_that_is_far_behind_holds_up_no_tidying(tmp_path: Path) -> None:
             if attempt.task.folder.startswith("members/000/gen-003")
         ]
         pool.stuck = set(slow)
-        for life in slow:  # it lives, and is at work
-            status = controller.folder.status(life)
-            if status is not None:
-                controller.folder.report(
-                    life, status.model_copy(update={"counter": status.counter + 1})
-                )
+        pool.show_life(slow)
         pool.step()
     behind = 50 - controller.ledger.newest[0]
     assert behind > 40

@@ -46,20 +46,12 @@ def test_nobody_waits_and_nothing_is_made_again(tmp_path: Path, plays: object, s
             break
         if turn % 40 == 0:  # now these are slow, now those
             slow = set(chance.sample(pool.lives(), min(3, len(pool.lives()))))
-        _speak(controller, slow)
+        pool.show_life(slow)
         pool.stuck = set(slow)
         pool.step()
     assert controller.ledger.end is not None
     made = sorted(tmp_path.glob("members/*/gen-*/attempt-*/outcome.json"))
     assert [path.parent.name for path in made] == ["attempt-1"] * 6 * 12
-
-
-def _speak(controller: Controller, lives: set[str]) -> None:
-    for life in lives:  # they live, and are at work
-        status = controller.folder.status(life)
-        if status is not None:
-            alive = status.model_copy(update={"counter": status.counter + 1})
-            controller.folder.report(life, alive)
 
 
 def halfway(root: Path) -> Controller:

@@ -102,6 +102,11 @@ class Compared(Record):
     generation: Positive | None  # None: the opponent had no score yet
     score: float | None
 
+    @property
+    def place(self) -> Place | None:
+        """Whose end the score is of; None: there was none yet."""
+        return (self.member, self.generation) if self.generation is not None else None
+
 
 class Order(Record):
     """The decision for one member and generation: whose checkpoint, which hyperparameters, why."""

@@ -71,10 +71,8 @@ def _refuse_unless_over(folder: RunFolder, ledger: Ledger, leg: Leg) -> None:
 
     One of an order that is not in the ledger yet can be there: it is read when it is needed.
     """
-    named, compared = [leg.order.parent], leg.order.compared
-    if compared is not None and compared.generation is not None:
-        named.append((compared.member, compared.generation))
-    for place in named:
+    compared = leg.order.compared
+    for place in (leg.order.parent, compared.place if compared is not None else None):
         other = ledger.legs.get(place) if place is not None else None
         if other is not None and not other.settled:
             raise _missing(folder, _end_file(folder, other), f"{order_file(leg.place)} names it")

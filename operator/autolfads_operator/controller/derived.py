@@ -36,10 +36,8 @@ class Derived:
             before = self.ledger.legs_of(generation - 1)
             return len(before) == self.run.population and all(leg.settled for leg in before)
         used = leg.order.compared  # which is whom it copied, if it did
-        places = [(member, generation - 1)]
-        if used is not None and used.generation is not None:
-            places.append((used.member, used.generation))
-        found = [self.ledger.legs.get(place) for place in places]
+        places = [(member, generation - 1), used.place if used is not None else None]
+        found = [self.ledger.legs.get(place) for place in places if place is not None]
         return all(leg is not None and leg.settled for leg in found)
 
     def differences(self, leg: Leg, found: Order) -> Iterator[Finding]:

@@ -95,7 +95,7 @@ class Said:
             self._line(line)
 
     def _line(self, text: str, style: str | None = None) -> None:
-        self.console.print(text, style=style, highlight=False, soft_wrap=True, markup=False)
+        self.console.print(text, style=style, highlight=False, soft_wrap=True)
 
 
 def summary_lines(folder: RunFolder, end: End) -> tuple[str, ...]:

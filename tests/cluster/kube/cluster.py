@@ -21,7 +21,7 @@ class Cluster:
 
     def __init__(self, folder: Path) -> None:
         if Path("/sys/class/net", CABLE).exists():
-            raise RuntimeError("another test cluster runs on this machine: `make cluster-stop`")
+            raise RuntimeError("another test cluster runs on this machine: `python -m kube stop`")
         folder.mkdir(parents=True)
         self.folder, self._before = folder, kernel.settings()
         self.nodes: dict[str, Node] = {}

@@ -10,6 +10,7 @@ import signal
 import subprocess
 from pathlib import Path
 
+from kube import commands
 from kube.build import PAUSE, binaries
 from kube.waiting import wait_until
 
@@ -55,11 +56,7 @@ class Namespaces:
 
     def run(self, *words: str) -> str:
         """Run a command within; return what it prints. Raises `RuntimeError` when it fails."""
-        command = [*self.entering, *words]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        if done.returncode:
-            raise RuntimeError(f"{self.name}: {' '.join(words)}: {done.stderr.strip()}")
-        return done.stdout
+        return commands.run(*self.entering, *words)
 
     def end(self) -> None:
         """Kill everything within at once, as when a machine loses its power."""

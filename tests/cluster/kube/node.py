@@ -9,12 +9,11 @@ from __future__ import annotations
 import json
 import shutil
 import signal
-import subprocess
 from pathlib import Path
 
 import yaml
 
-from kube import cgroups
+from kube import cgroups, commands
 from kube.build import KUBERNETES_TOOLS, binaries
 from kube.credentials import Credentials
 from kube.daemons import Daemons
@@ -43,11 +42,11 @@ class Node:
     def plug_into_machine(self) -> None:
         """Lay the first node's cable: its other end is the machine's, at 10.41.1.1."""
         inside = str(self.namespaces.init)
-        _machine(
+        commands.run(
             "ip", "link", "add", CABLE, "type", "veth", "peer", "name", "eth0", "netns", inside
         )
-        _machine("ip", "address", "add", f"10.41.{self.number}.1/24", "dev", CABLE)
-        _machine("ip", "link", "set", CABLE, "up")
+        commands.run("ip", "address", "add", f"10.41.{self.number}.1/24", "dev", CABLE)
+        commands.run("ip", "link", "set", CABLE, "up")
         self._address()
         # Services' addresses need some default route; a bridge without ports leads nowhere.
         for words in (
@@ -71,7 +70,7 @@ class Node:
             "add",
             end,
         )
-        _machine(*command, "type", "veth", "peer", "name", "eth0", "netns", inside)
+        commands.run(*command, "type", "veth", "peer", "name", "eth0", "netns", inside)
         run("ip", "address", "add", f"10.41.{self.number}.1/24", "dev", end)
         run("ip", "link", "set", end, "up")
         self._address()
@@ -270,9 +269,3 @@ disabled_plugins = [{disabled}]
                 {"type": "portmap", "capabilities": {"portMappings": True}},
             ],
         }
-
-
-def _machine(*words: str) -> None:
-    done = subprocess.run(words, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise RuntimeError(f"{' '.join(words)}: {done.stderr.strip()}")
