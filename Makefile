@@ -9,10 +9,10 @@ READY := $(VENV)/.ready
 PYTEST := $(BIN)/python -m pytest
 DEMO := runs/lorenz
 
-.PHONY: help demo test soak lint verify generate constraints bench clean
+.PHONY: help demo test test-gpu soak lint verify generate constraints bench clean
 
 help:  ## Show what there is to make
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
 $(READY): pyproject.toml constraints.txt
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed; set PYTHON=/path/to/python3"; exit 1; }
@@ -30,6 +30,9 @@ test: $(READY)  ## Pass all tests that need no cluster
 		--cov-report=json:.coverage.json
 	$(BIN)/python tests/tools/check_coverage.py .coverage.json
 	$(PYTEST) tests/local tests/faults --numprocesses=3 --dist=loadfile
+
+test-gpu: $(READY)  ## Pass the tests that need an NVIDIA GPU (three minutes)
+	$(PYTEST) tests/gpu
 
 soak: $(READY)  ## Attack a run for hours: random kills, zombies, failing disks, fuzzing
 	tests/soak/all.sh $(BIN)

@@ -13,6 +13,7 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+import torch
 from ledger_examples import OWNER
 
 from autolfads_operator.controller.ledger import Ledger
@@ -28,6 +29,7 @@ from autolfads_trainer.tasks import train as train_task
 from autolfads_trainer.tasks.context import Context, MustLeave, Said, TaskGone
 from autolfads_trainer.tasks.prepare import prepare
 from autolfads_trainer.tasks.train import train
+from autolfads_trainer.training.checkpoint import load_file, save_file
 from autolfads_trainer.userinput import InputError
 
 SPEC: dict[str, Any] = {
@@ -296,6 +298,24 @@ def test_a_damaged_start_without_a_checksum_is_noticed_by_what_is_in_it(bench: B
     cut(bench.folder.path(first.checkpoint))
     task = bench.task(2, start_from=first.checkpoint, resume=True)  # as the first format has it
     assert train(bench.context(), task).damaged == first.checkpoint
+
+
+def test_a_save_of_another_kind_of_device_is_told_and_not_gone_on_with(bench: Bench) -> None:
+    """A GPU's generator has 16 bytes, which say nothing to a CPU's. A copy needs none of them."""
+    first = train(bench.context(), bench.task())
+    assert first.checkpoint is not None
+    path = bench.folder.path(first.checkpoint)
+    saved = load_file(path)
+    saved["drawer"]["generator"] = torch.zeros(16, dtype=torch.uint8)
+    path.unlink()
+    digest = save_file(path, saved)
+    start = {"start_from": first.checkpoint, "start_sha256": digest}
+    found = train(bench.context(), bench.task(2, resume=True, **start))
+    assert found.damaged == first.checkpoint
+    assert found.reason is not None
+    assert "was saved on another kind of device; expected one saved on a cpu" in found.reason
+    copied = train(bench.context(), bench.task(3, resume=False, **start))
+    assert copied.outcome == "finished"
 
 
 def unreadable(

@@ -8,6 +8,7 @@ import pickle
 import pickletools
 import re
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -28,10 +29,11 @@ _STRANGE = {"STACK_GLOBAL", "INST", "OBJ", "NEWOBJ", "NEWOBJ_EX", "EXT1", "EXT2"
 def save_file(path: Path, content: dict[str, Any]) -> str:
     """Write `content` (tensors, numbers, text, lists and mappings of them) to `path`.
 
+    Tensors of a GPU are written as the CPU's, so that the file can be read where there is none.
     Returns the sha256 of the file, by which damage is noticed when it is read.
     """
     buffer = io.BytesIO()
-    torch.save({"format": FORMAT, **content}, buffer)
+    torch.save({"format": FORMAT, **_on_cpu(content)}, buffer)
     whole = buffer.getvalue()
     write_bytes(path, whole)
     return hashlib.sha256(whole).hexdigest()
@@ -65,6 +67,16 @@ def load_file(path: Path) -> dict[str, Any]:
         if type(found) is int and found == FORMAT:
             return content
     raise InputError(f"{path}: expected a checkpoint of format {FORMAT}; found {found!r:.200}")
+
+
+def _on_cpu(value: Any) -> Any:
+    if isinstance(value, torch.Tensor):
+        return value.cpu()
+    if isinstance(value, Mapping):
+        return {key: _on_cpu(part) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return type(value)(map(_on_cpu, value))
+    return value
 
 
 def _oddity(path: Path) -> str | None:

@@ -21,6 +21,7 @@ from autolfads_trainer.training.optimizer import AdamW
 from autolfads_trainer.training.plateau import Plateau
 from autolfads_trainer.training.scores import Scores
 from autolfads_trainer.training.step import training_step, validation_pass
+from autolfads_trainer.userinput import InputError
 
 SMOOTHING = 0.3  # valid/recon_smth = 0.3 · previous + 0.7 · current
 
@@ -120,7 +121,11 @@ class Member:
             self.hp.lr.fill_(saved["lr"])
 
     def resume(self, path: Path) -> None:
-        """Go on exactly where an earlier attempt at this generation was saved."""
+        """Go on exactly where an earlier attempt at this generation was saved.
+
+        Raises `InputError` where that was on another kind of device: its random numbers cannot be
+        gone on with.
+        """
         saved = load_file(path)
         self._restore_model(saved)
         self.progress = Progress(
@@ -129,7 +134,13 @@ class Member:
             smoothed=saved["smoothed"],
             sums={name: value.to(self.device) for name, value in saved["sums"].items()},
         )
-        self.drawer.restore(saved["drawer"])
+        try:
+            self.drawer.restore(saved["drawer"])
+        except RuntimeError:  # a state of another length
+            raise InputError(
+                f"{path}: was saved on another kind of device; expected one saved on a "
+                f"{self.device.type}, since random numbers of the one cannot go on on the other"
+            ) from None
         self.scores.restore(saved["scores"])
         self.hp.lr.fill_(saved["lr"])
         if self.plateau:
