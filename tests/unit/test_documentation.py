@@ -37,7 +37,7 @@ from autolfads_trainer.userinput import parse_yaml, shown
 CONFIGURATION = document("docs/configuration.md")
 RESULTS = document("docs/results.md")
 RUN_DIRECTORY = document("docs/run-directory.md")
-TARGETS = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+TARGETS = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
 DEFAULTS = default_configuration(SIZES)
 
 
