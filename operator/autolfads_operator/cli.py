@@ -30,6 +30,7 @@ from autolfads_operator.local_run import (
     Settings,
     alone,
     claim,
+    folder_of,
     forget,
     is_at_work,
     leave_no_trace,
@@ -166,12 +167,14 @@ def run(
     owner = owner_of(asked, manifest)
     if device == "cuda" and gpu_count() == 0:
         raise InputError("--device cuda: found no GPU; expected one, or --device cpu")
-    folder = RunFolder((out or manifest.parent / "runs" / asked.metadata.name).resolve())
+    folder = RunFolder(folder_of(asked, manifest, out))
     settings = Settings(
         most_workers=asked.spec.workers.count,
         workers=workers,
         device=device,
-        worker_arguments=worker_arguments(threads, device, save_every, allow_import),
+        worker_arguments=worker_arguments(
+            threads, device, save_every, allow_import, data=owner.spec["data"].get("path")
+        ),
     )
     for field in fields_without_meaning_locally(asked):
         console.print(f"note: {field} has no meaning on one machine", style="dim", highlight=False)
@@ -214,6 +217,7 @@ def _run(said: Said, folder: RunFolder, owner: Owner, settings: Settings) -> End
             show,
             tell=said.trouble,
             leaving=said.leaving,
+            saved=said.saved,
             left=said.left,
         )
     finally:
@@ -260,9 +264,10 @@ def validate(manifest: Path, allow_import: tuple[str, ...]) -> None:
         folder = RunFolder(Path(scratch) / "run")
         with alone(folder.root):
             owner = claim(folder, owner)
-            settings = Settings(
-                1, device="cpu", worker_arguments=worker_arguments(1, "cpu", 300.0, allow_import)
-            )
+            # It is the disk of the run's folder that must have room, not that of this one.
+            there = folder_of(asked, manifest, None)
+            arguments = worker_arguments(1, "cpu", 300.0, allow_import, room_at=there)
+            settings = Settings(1, device="cpu", worker_arguments=arguments)
             try:
                 run_here(folder, owner, settings, lambda *_: None, until_prepared=True)
             except InputError as error:

@@ -7,26 +7,25 @@ import fcntl
 import hashlib
 import json
 import os
-import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 from autolfads_operator import __version__
 from autolfads_operator.api import AutoLFADSRun
 from autolfads_operator.controller.loop import Controller
 from autolfads_operator.controller.steady import SteadyTurns
+from autolfads_operator.leaving import PATIENCE, leave, not_saved, signals_noted
 from autolfads_operator.machine import default_workers, gpus
-from autolfads_operator.pools.local import LocalPool
+from autolfads_operator.pools.local import LocalPool, is_of_a_worker
 from autolfads_operator.view.pace import Pace
 from autolfads_operator.view.picture import Picture, picture_of
 from autolfads_operator.view.said import stopped_by
-from autolfads_trainer.disk import StoreError
+from autolfads_trainer.disk import StoreError, is_temporary
 from autolfads_trainer.records import End, Owner, Run
 from autolfads_trainer.store import RunFolder
 from autolfads_trainer.userinput import MAX_BYTES, InputError, is_special
@@ -35,8 +34,6 @@ from autolfads_trainer.volume import check_volume
 CLOSES_WITHIN = 2.0  # seconds, for a lock on a volume that answers
 TURN = 0.03  # seconds between turns
 LOOK = 0.2  # seconds between looks at a turn that takes its time
-LEAVE = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-PATIENCE = 100.0  # seconds for workers to save and leave
 
 
 class Interrupted(Exception):  # noqa: N818  (the user's wish, no error)
@@ -60,6 +57,11 @@ class Settings:
             return 1
         share = float(run.configuration["pbt"]["resources_per_trial"]["gpu"])
         return min(self.most_workers, run.population, default_workers(self.device, share))
+
+
+def folder_of(run: AutoLFADSRun, manifest: Path, out: Path | None) -> Path:
+    """Return the run's folder: as told, or `runs/NAME` beside the manifest."""
+    return (out or manifest.parent / "runs" / run.metadata.name).resolve()
 
 
 def owner_of(run: AutoLFADSRun, manifest: Path) -> Owner:
@@ -109,14 +111,24 @@ def _hash_of_file(path: Path) -> str | None:
 def opened_run(root: Path) -> tuple[RunFolder, Owner]:
     """Return the run in the folder that a user names. Raises `InputError` if it is none."""
     if root.exists() and not root.is_dir():
-        raise InputError(f"{root}: is a file; expected a run's folder (--out)")
+        raise InputError(f"{root}: is a file; expected a run's folder")
     if not root.is_dir():
-        raise InputError(f"{root}: no such folder; expected that of a run (--out)")
+        raise InputError(f"{root}: no such folder; expected that of a run")
     folder = RunFolder(root)
     owner = folder.owner()
     if owner is None:
+        _refuse_without_owner(folder, "restore the file")
         raise InputError(f"{root}: is not a run's folder; expected one with an owner.json")
     return folder, owner
+
+
+def _refuse_without_owner(folder: RunFolder, helps: str) -> None:
+    """Raise `InputError` for a folder that holds a run, and not what says whose it is."""
+    if folder.run() is not None:
+        raise InputError(
+            f"{folder.root / 'owner.json'}: is missing, although {folder.root} holds a run; "
+            f"expected it as autolfads wrote it: {helps}"
+        )
 
 
 def claim(folder: RunFolder, owner: Owner) -> Owner:
@@ -124,11 +136,7 @@ def claim(folder: RunFolder, owner: Owner) -> Owner:
     root = folder.root
     found = folder.owner() if root.is_dir() else None
     if found is None:
-        if folder.run() is not None:
-            raise InputError(
-                f"{root / 'owner.json'}: is missing, although {root} holds a run; expected it as "
-                "autolfads wrote it: restore the file, or begin a run in another folder (--out)"
-            )
+        _refuse_without_owner(folder, "restore the file, or begin a run in another folder (--out)")
         if root.is_dir() and not all(_is_left_over(name) for name in root.iterdir()):
             raise InputError(
                 f"{root}: holds files that are no run's; expected an empty or new folder (--out)"
@@ -144,9 +152,11 @@ def claim(folder: RunFolder, owner: Owner) -> Owner:
             f"{root / 'owner.json'}: was changed: its spec is not the one that its specHash is of; "
             "expected it as autolfads wrote it: restore the file"
         )
+    # Whether the data are still the same is seen by who reads them: a project can have moved.
+    goes_on = folder.run() is not None and folder.end() is None
     differences = [
         f"{name} was {_short(before)} and is now {_short(now)}"
-        for name, before, now in _differences(found, owner)
+        for name, before, now in _differences(found, owner, moved=goes_on)
     ]
     if differences:
         raise InputError(
@@ -171,17 +181,25 @@ def _refuse_in_the_way(folder: RunFolder) -> None:
 def _is_left_over(path: Path) -> bool:
     """Return whether `path` is of ours, from a command that was killed or a folder removed."""
     if path.name == "workers" and path.is_dir():
-        return all(name.suffix in (".log", ".json", ".tmp") for name in path.iterdir())
-    return path.name == LOCK or (path.name.startswith(".") and path.name.endswith(".tmp"))
+        return all(
+            (is_of_a_worker(file.name) or is_temporary(file.name)) and file.is_file()
+            for file in path.iterdir()
+        )
+    return path.name == LOCK or is_temporary(path.name)
 
 
-def _differences(found: Owner, wanted: Owner) -> Iterator[tuple[str, object, object]]:
+def _differences(
+    found: Owner, wanted: Owner, *, moved: bool
+) -> Iterator[tuple[str, object, object]]:
+    """Say what differs; where files lie does not count if the project may have `moved`."""
+    places = {"data.path", "configFile"} if moved else set()
     if found.name != wanted.name:
         yield "metadata.name", found.name, wanted.name
     if found.spec_hash != wanted.spec_hash:
         before, now = _flat(_deciding(found.spec)), _flat(_deciding(wanted.spec))
         for name in sorted(before.keys() | now.keys()):
-            if before.get(name) != now.get(name):
+            elsewhere = name in places and before.get(name) and now.get(name)
+            if before.get(name) != now.get(name) and not elsewhere:
                 yield f"spec.{name}", before.get(name), now.get(name)
     if found.config_hash != wanted.config_hash:
         yield "the content of spec.configFile", found.config_hash, wanted.config_hash
@@ -251,14 +269,16 @@ def run_here(
     until_prepared: bool = False,
     tell: Callable[[str | None], None] = lambda _trouble: None,
     leaving: Callable[[bool], None] = lambda _in_trouble: None,
+    saved: Callable[[list[int]], None] = lambda _not_saved: None,
     left: Callable[[list[str]], None] = lambda _paths: None,
 ) -> End | None:
     """Run to the end, or until everything is prepared. The caller holds the folder (`alone`).
 
     `tell` is told a trouble of the disk in plain words, once, and None when it is over: the run
     waits for the disk and goes on. `leaving` is called when workers are about to be told to leave,
-    with whether the disk is in trouble. `left` is told at the end what the disk would not let be
-    removed, if there is anything.
+    with whether the disk is in trouble; `saved` when they have left, if members were in training,
+    with the numbers of those that could not be saved. `left` is told at the end what the disk would
+    not let be removed, if there is anything.
 
     Raises `InputError`, `RunStopped`, and `Interrupted` after workers have saved and left.
     A run whose input was refused before it began leaves nothing behind in the folder.
@@ -275,7 +295,7 @@ def run_here(
     pace = Pace()
     ended_well = False
     turns = SteadyTurns(begun.turn, tell, begun.trouble)
-    with _signals_noted() as signals:
+    with signals_noted() as signals:
         try:
             while not (over := turns.step(LOOK)):
                 if signals:
@@ -296,7 +316,9 @@ def run_here(
                     time.sleep(TURN)
             ended_well = True
         finally:
-            _leave(pool, signals, patience=PATIENCE if signals else 10.0, told=not ended_well)
+            leave(pool, signals, patience=PATIENCE if signals else 10.0, told=not ended_well)
+            if signals and not turns.in_trouble:
+                begun.say_what_was_saved(saved)
     controller = begun.controller
     show(picture_of(controller.ledger, controller.statuses), None)
     if controller.left:
@@ -332,6 +354,17 @@ class _Begun:
         """What the run waits for."""
         return self._controller.trouble() if self._controller is not None else None
 
+    def say_what_was_saved(self, saved: Callable[[list[int]], None]) -> None:
+        """Tell which members could not be saved, when workers have left."""
+        ledger = self._controller.ledger if self._controller is not None else None
+        training = [
+            attempt.task.folder
+            for attempt in (ledger.open_attempts() if ledger is not None else [])
+            if attempt.task.kind == "train"
+        ]
+        if training:
+            saved(not_saved(self.folder, training))
+
 
 def forget(folder: RunFolder) -> None:
     """Remove a run that never began: nothing but what could be made again is lost.
@@ -341,33 +374,6 @@ def forget(folder: RunFolder) -> None:
     if folder.run() is None and not (folder.root / "members").exists():
         for name in ("owner.json", "prepare", "workers"):
             folder.remove(name)
-
-
-@contextmanager
-def _signals_noted() -> Iterator[list[int]]:
-    """Collect SIGINT, SIGTERM and SIGHUP instead of being ended by them in the midst of a turn."""
-    noted: list[int] = []
-
-    def note(number: int, _frame: FrameType | None) -> None:
-        noted.append(number)
-
-    before = {number: signal.signal(number, note) for number in LEAVE}
-    try:
-        yield noted
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-def _leave(pool: LocalPool, signals: list[int], *, patience: float, told: bool) -> None:
-    """Let the workers leave; a second Ctrl-C kills them (their next start loses minutes)."""
-    if told:
-        pool.tell_to_leave()
-    until = time.monotonic() + patience
-    heard = len(signals)
-    while pool.lives() and time.monotonic() < until and len(signals) == heard:
-        time.sleep(0.02)
-    pool.kill()
 
 
 def leave_no_trace(folder: RunFolder) -> None:

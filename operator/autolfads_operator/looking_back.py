@@ -66,7 +66,7 @@ def history(
         _print(lines_of(story, width=width, **only, everything=everything))
     if report.findings:
         click.echo(
-            f"{folder}: {len(report.findings)} of its records are not what they should be, so that "
+            f"{folder}: not every record is what it should be, so that "
             "this may not be the whole story: `autolfads replay` names them",
             err=True,
         )

@@ -73,9 +73,21 @@ def _cgroup_limit(cgroup: Path) -> float | None:
 
 
 def worker_arguments(
-    threads: int, device: str, save_every: float, allow_import: Sequence[str]
+    threads: int,
+    device: str,
+    save_every: float,
+    allow_import: Sequence[str],
+    data: str | None = None,
+    room_at: Path | None = None,
 ) -> tuple[str, ...]:
-    """Return the worker program's arguments."""
+    """Return the worker program's arguments.
+
+    `data` is where the data lie now, `room_at` the folder whose disk must have room for the run.
+    """
     allowed = [word for module in allow_import for word in ("--allow-import", module)]
     settings = ("--threads", str(threads), "--device", device, "--save-every", str(save_every))
-    return (*settings, *allowed)
+    places = [
+        *(("--data", data) if data else ()),
+        *(("--room-at", str(room_at)) if room_at else ()),
+    ]
+    return (*settings, *allowed, *places)

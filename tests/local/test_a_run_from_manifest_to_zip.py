@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -154,6 +155,17 @@ def test_results_that_were_removed_are_told_and_made_again_as_the_words_say(
         shutil.copytree(root.with_name("kept") / "results", root / "results", dirs_exist_ok=True)
         (root / "results" / "report.html").unlink()
         assert "report.html: cannot be read: No such file" in finished.finish(expect=1)
+        for name in ("lfads_output_sess0.h5", "model.ckpt", "fitlog.csv", "autolfads.zip"):
+            shutil.copytree(
+                root.with_name("kept") / "results", root / "results", dirs_exist_ok=True
+            )
+            size = (root / "results" / name).stat().st_size
+            os.truncate(root / "results" / name, 100)
+            said = finished.finish(expect=1)
+            assert f"{name}: was changed: found 100 bytes; expected {size}" in said
+        shutil.copytree(root.with_name("kept") / "results", root / "results", dirs_exist_ok=True)
+        (root / "results" / "lfads_output_sess0.h5").unlink()
+        assert "lfads_output_sess0.h5: cannot be read: No such" in finished.finish(expect=1)
         shutil.rmtree(root / "results")
         said = finished.finish(expect=1)
         assert "summary.json: cannot be read: No such file" in said

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import time
 from collections.abc import Callable
@@ -90,7 +91,7 @@ def test_killed_workers_and_controllers_change_nothing(
 
 
 def test_ctrl_c_saves_and_the_same_command_goes_on(
-    make_run: Make, finished_slow: RunOnDisk
+    make_run: Make, finished_slow: RunOnDisk, tmp_path: Path, data_file: Path
 ) -> None:
     stopped = make_run(pbt=SLOW)
     process = stopped.start()
@@ -102,10 +103,16 @@ def test_ctrl_c_saves_and_the_same_command_goes_on(
     process.send_signal(signal.SIGINT)
     printed, _ = process.communicate(timeout=60)
     assert process.returncode == 130, printed
-    assert "stopping: members are saved" in printed
+    assert "stopping: workers save and leave" in printed
+    assert "members are saved" in printed
     assert "goes on" in printed
     assert not workers_in(stopped.root)
     assert "saved" in {outcome["outcome"] for outcome in stopped.outcomes()}
     assert "abandoned" not in {outcome["outcome"] for outcome in stopped.outcomes()}
-    assert "going on" in stopped.finish()
-    assert_same_run(stopped, finished_slow)
+    # The project moves, data, manifest and run together.
+    place = shutil.move(tmp_path, tmp_path.with_name("elsewhere"))
+    moved = RunOnDisk(place / stopped.manifest.name, place / stopped.root.name)
+    data = shutil.copy(data_file, place / "copy.h5")
+    moved.manifest.write_text(moved.manifest.read_text().replace(str(data_file), str(data)))
+    assert "going on" in moved.finish()
+    assert_same_run(moved, finished_slow)

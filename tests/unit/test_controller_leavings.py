@@ -33,7 +33,7 @@ def a_worker(folder: RunFolder, life: str, counter: int = 1) -> None:
     folder.assign(life, Assignment())
     folder.report(life, WorkerStatus(counter=counter, doing="idle"))
     (folder.root / f"workers/{life}.log").touch()
-    (folder.root / f"workers/.{life}.status.json.1-2.tmp").touch()
+    (folder.root / f"workers/.{life}.status.json.1-00000002.tmp").touch()
 
 
 def lives(folder: RunFolder) -> set[str]:
@@ -91,7 +91,7 @@ def test_workers_of_a_controller_before_are_over_when_they_are_silent(folder: Ru
 def test_what_a_controller_left_half_made_is_removed_when_nobody_finishes_it(
     folder: RunFolder,
 ) -> None:
-    old, new = folder.root / ".run.json.1-2.tmp", folder.root / ".end.json.1-2.tmp"
+    old, new = folder.root / ".run.json.1-00000002.tmp", folder.root / ".end.json.1-00000002.tmp"
     old.touch()
     made = leavings(folder)
     made.tidy(set(), 0.0, math.inf)

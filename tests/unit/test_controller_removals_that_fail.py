@@ -165,7 +165,7 @@ def test_workers_are_told_to_leave_although_the_last_things_cannot_be_removed(
     tmp_path: Path,
 ) -> None:
     controller, pool, _ = a_run(tmp_path, ".run.json.*")
-    bad = [f".run.json.{number}.tmp" for number in range(5)]
+    bad = [f".run.json.1-0000000{number}.tmp" for number in range(5)]
     for name in bad:
         (tmp_path / name).touch()
     while controller.ledger.end is None:

@@ -48,7 +48,10 @@ def use_of(*, data_bytes: int = 10_000, **spec: Any) -> DiskUse:
 
 
 def prepared(
-    root: Path, say: Callable[[str | None], None] = lambda _: None, **changes: Any
+    root: Path,
+    say: Callable[[str | None], None] = lambda _: None,
+    room_at: Path | None = None,
+    **changes: Any,
 ) -> Outcome:
     """Prepare a run in the folder `root` as a worker does."""
     (root / "run").mkdir()
@@ -67,6 +70,7 @@ def prepared(
         announce=lambda _: None,
         must_leave=lambda: False,
         patience=patience,
+        room_at=room_at,
     )
     return prepare(context, task)
 
@@ -169,6 +173,21 @@ def test_a_disk_with_too_little_room_is_refused(small_disk: SmallDisk) -> None:
     assert words.startswith(f"{place}/run: the disk has ")
     assert "MB free" in words
     assert "spec.population" in words
+
+
+def test_it_is_the_disk_of_the_run_to_come_that_is_looked_at(
+    small_disk: SmallDisk, tmp_path: Path
+) -> None:
+    """As `autolfads validate` does, from a folder of its own; what will be is not there yet."""
+    (tmp_path / "small").mkdir()
+    (tmp_path / "large").mkdir()
+    to_come = small_disk(megabytes=20) / "runs" / "reach"
+    with pytest.raises(InputError) as refused:
+        prepared(tmp_path / "small", room_at=to_come)
+    assert str(refused.value).startswith(f"{to_come}: the disk has ")
+    assert not to_come.parent.exists()
+    to_come = tmp_path / "runs" / "reach"
+    assert prepared(tmp_path / "large", room_at=to_come).outcome == "finished"
 
 
 def test_a_disk_that_holds_too_few_files_is_refused(small_disk: SmallDisk) -> None:

@@ -21,6 +21,7 @@ ATTEMPT = f"{LEG}/attempt-1"
 
 @pytest.fixture
 def folder(tmp_path) -> RunFolder:
+    (tmp_path / "run").mkdir()
     return RunFolder(tmp_path / "run")
 
 
@@ -159,7 +160,7 @@ def test_no_record_leads_out_of_the_folder(folder, name):
         assert str(caught.value).endswith("', outside of the folder")
 
     assert tree(outside) == {"run.json": b"{}"}
-    assert not folder.root.exists()
+    assert list(folder.root.iterdir()) == []
 
 
 @pytest.mark.parametrize("name", ["members/003", "a", "..a/b..", "members/003/...", "~/x"])
@@ -420,3 +421,25 @@ def test_a_removal_that_the_disk_refuses_is_told(folder, monkeypatch):
     monkeypatch.setattr(shutil, "rmtree", fails)
     with pytest.raises(OSError, match="no"):
         folder.remove("members/000")
+
+
+def test_a_folder_that_is_gone_is_not_made_again(folder):
+    """Its volume may have been unmounted: then the same names would lie on another disk."""
+    folder.root.rmdir()
+    for write in (
+        lambda: folder.give_order(order()),
+        lambda: folder.give_task(task(ATTEMPT)),
+        lambda: folder.assign("w", Assignment(task=ATTEMPT)),
+        folder.see_that_it_is_there,
+    ):
+        with pytest.raises(FileNotFoundError) as caught:
+            write()
+        assert caught.value.filename == str(folder.root)
+        assert not folder.root.exists()
+
+
+def test_an_empty_folder_is_none_of_a_run(folder):
+    with pytest.raises(FileNotFoundError):
+        folder.see_that_it_is_there()
+    folder.give_order(order())
+    folder.see_that_it_is_there()

@@ -108,6 +108,6 @@ def test_what_is_in_the_way_of_results_is_told_before_anything_is_trained(
 def test_words_of_workers_of_a_run_that_was_removed_are_not_this_run_s(tmp_path: Path) -> None:
     out = tmp_path / "run"
     (out / "workers").mkdir(parents=True)
-    (out / "workers/w.status.json").write_text("{}")
+    (out / "workers/worker-0a1b2c3d.status.json").write_text("{}")
     folder = claimed_by(manifest(tmp_path), out)
     assert folder.contents("workers") == []

@@ -58,8 +58,12 @@ def test_every_members_score_is_told_once_in_each_generation(tmp_path: Path, mos
     lines = lines_of(tmp_path, Mini(), plays, most)
     told = Counter(line for line in lines if ": member" in line)
     expected = [
-        f"generation {generation}: member {member} at epoch {1 + 2 * generation}: "
-        + ("lost" if (member, generation) == (2, 3) else f"score {member + generation / 4:.4f}")
+        f"generation {generation}: member {member} "
+        + (
+            "is lost: became nan"
+            if (member, generation) == (2, 3)
+            else f"at epoch {1 + 2 * generation}: score {member + generation / 4:.4f}"
+        )
         for generation in (1, 2, 3, 4)
         for member in (0, 1, 2, 3)
     ]

@@ -11,6 +11,7 @@ import contextlib
 import errno
 import io
 import os
+import re
 import secrets
 import shutil
 import stat
@@ -44,6 +45,8 @@ _OUTAGE = {
 }
 
 T = TypeVar("T")
+
+_TEMPORARY = re.compile(r"\..+\.\d+-[0-9a-f]{8}\.tmp")
 
 
 class StoreError(RuntimeError):
@@ -87,7 +90,7 @@ def temporary(path: Path) -> Path:
 
 def is_temporary(name: str) -> bool:
     """Return whether `name` is one that `temporary` makes."""
-    return name.startswith(".") and name.endswith(".tmp")
+    return _TEMPORARY.fullmatch(name) is not None
 
 
 def sync_folder(folder: Path) -> None:
@@ -111,11 +114,17 @@ def _sync(path: Path, flags: int) -> None:
 _NOT_DURABLE: set[Path] = set()  # folders made here whose names could not be synced yet
 
 
-def make_folder(folder: Path) -> None:
-    """Create `folder` and its parents, durably."""
+def make_folder(folder: Path, within: Path | None = None) -> None:
+    """Create `folder` and its parents, durably.
+
+    `within`, which is not made, must be there, else `FileNotFoundError` is raised: where a volume
+    has been unmounted, the same names would lie on another disk.
+    """
     if folder.is_dir() and folder not in _NOT_DURABLE:
         return
-    make_folder(folder.parent)
+    if folder == within and not folder.is_dir():
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(folder))
+    make_folder(folder.parent, within)
     _NOT_DURABLE.add(folder)
     with contextlib.suppress(FileExistsError):  # of another: and whether it is a folder shows later
         os.mkdir(folder)  # noqa: PTH102

@@ -155,6 +155,9 @@ class Task(Record):
         return self.order_sha256 in (None, order.sha256())
 
 
+UNSAVED = "told to leave while the disk did not work"
+
+
 class Outcome(Record):
     """How an attempt ended. The first one written counts, whoever writes it."""
 
@@ -172,6 +175,7 @@ class Outcome(Record):
     score: float | None = None  # train: the metric at the end; None: lost
     seconds: float | None = None
     result: dict[str, Any] = {}
+    files: dict[str, Whole] = {}  # export: the bytes of each file of the results
 
 
 class End(Record):
@@ -182,6 +186,7 @@ class End(Record):
     input_error: bool = False
     best: Place | None = None
     score: float | None = None
+    files: dict[str, Whole] = {}  # the bytes of each file of the results
 
 
 class Assignment(Record):

@@ -10,8 +10,10 @@ and a reader opens no name before another file has announced it.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import json
+import os
 import stat
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
@@ -219,6 +221,18 @@ class RunFolder:
         return self.root / "results"
 
     # The run.
+    def see_that_it_is_there(self) -> None:
+        """Raise `FileNotFoundError` for the folder where nothing of the run is seen in it.
+
+        It was moved, removed, or its volume is not mounted any more, and then whoever only reads
+        would take everybody for silent.
+        """
+        for name in ("owner.json", "run.json", "members"):
+            with contextlib.suppress(FileNotFoundError):
+                (self.root / name).stat()
+                return
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(self.root))
+
     def owner(self) -> Owner | None:
         """Whose folder this is; None: nobody's yet."""
         return read_if_there(self.root / "owner.json", Owner)
@@ -248,7 +262,7 @@ class RunFolder:
     def give_order(self, order: Order) -> Order:
         """Write an order, once, and return the one that counts."""
         folder = self.path(self.leg_folder(order.member, order.generation))
-        make_folder(folder)
+        make_folder(folder, within=self.root)
         return _at_its_place(
             create_once(folder / "order.json", order), order.member, order.generation, folder
         )
@@ -265,7 +279,7 @@ class RunFolder:
 
     def give_task(self, task: Task) -> Task:
         """Write a task into its attempt's folder, once, and return the one that counts."""
-        make_folder(self.path(task.folder))
+        make_folder(self.path(task.folder), within=self.root)
         return _in_its_folder(create_once(self.path(task.folder) / "task.json", task), task.folder)
 
     def task(self, folder: str) -> Task | None:
@@ -291,7 +305,7 @@ class RunFolder:
     # Workers.
     def assign(self, life: str, assignment: Assignment) -> None:
         """Tell a worker what to do now."""
-        make_folder(self.root / "workers")
+        make_folder(self.root / "workers", within=self.root)
         replace(self.root / "workers" / f"{life}.json", assignment)
 
     def assignment(self, life: str) -> Assignment | None:

@@ -42,6 +42,8 @@ class Worker:
         save_every: float,
         parent: int | None,
         allow_import: tuple[str, ...] = (),
+        data_at: Path | None = None,
+        room_at: Path | None = None,
     ) -> None:
         self.folder = folder
         self.life = life
@@ -61,6 +63,8 @@ class Worker:
             announce=self._announce,
             must_leave=self._must_leave,
             patience=self.patience,
+            data_at=data_at,
+            room_at=room_at,
         )
 
     def work(self) -> int:
@@ -227,6 +231,10 @@ def _import_torch() -> None:
 @click.option("--save-every", default=300.0, show_default=True, help="Seconds.")
 @click.option("--parent", type=int, help="Leave when this process is no longer the parent.")
 @click.option("--allow-import", multiple=True)
+@click.option("--data", "data_at", type=click.Path(path_type=Path), help="Where the data lie now.")
+@click.option(
+    "--room-at", type=click.Path(path_type=Path), help="The folder whose disk must have room."
+)
 def main(
     root: Path,
     life: str,
@@ -235,6 +243,8 @@ def main(
     save_every: float,
     parent: int | None,
     allow_import: tuple[str, ...],
+    data_at: Path | None,
+    room_at: Path | None,
 ) -> None:
     """Work for the run in a run directory. Started by a controller, not by hand."""
     # Read by OpenMP when torch is loaded, which is later.
@@ -246,6 +256,8 @@ def main(
         save_every=save_every,
         parent=parent,
         allow_import=allow_import,
+        data_at=data_at,
+        room_at=room_at,
     )
     try:
         sys.exit(worker.work())

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 
 from autolfads_operator.controller.actions import (
     Action,
@@ -18,6 +17,7 @@ from autolfads_operator.controller.actions import (
 )
 from autolfads_operator.controller.ledger import Ledger
 from autolfads_operator.controller.reading import recall
+from autolfads_operator.controller.side_by_side import threads
 from autolfads_operator.errors import RunStopped
 from autolfads_trainer.records import Assignment, Outcome, Task
 from autolfads_trainer.store import RunFolder
@@ -27,12 +27,12 @@ SIDE_BY_SIDE = 4  # on a disk that syncs slowly, one after another would be the 
 
 def act(folder: RunFolder, ledger: Ledger, actions: Sequence[Action]) -> None:
     """Do the `actions`, as far as they hold. Raises `RunStopped` for `Stop`."""
-    with ThreadPoolExecutor(SIDE_BY_SIDE) as threads:
+    with threads(SIDE_BY_SIDE) as pool:
         orders = [action.order for action in actions if isinstance(action, GiveOrder)]
-        for order in threads.map(folder.give_order, orders):
+        for order in pool.map(folder.give_order, orders):
             ledger.add_order(order)
         tasks = [action.task for action in actions if isinstance(action, GiveTask)]
-        given = list(threads.map(lambda task: _give(folder, task), tasks))
+        given = list(pool.map(lambda task: _give(folder, task), tasks))
     for counts, outcome in given:
         _note(ledger, counts, outcome)
     if [counts for counts, _ in given] != tasks:

@@ -25,6 +25,8 @@ def refuse_gaps(folder: RunFolder, ledger: Ledger) -> None:
         return
     if ledger.run is None and folder.order(0, 1) is not None and folder.run() is None:
         raise _missing(folder, "run.json", "there are orders")
+    if ledger.run is not None and not any(attempt.has_finished for attempt in ledger.prepare):
+        raise _missing(folder, _prepared_file(folder, ledger), "there is a run.json")
     if (
         ledger.run is not None
         and not ledger.newest
@@ -91,6 +93,10 @@ def _end_file(folder: RunFolder, leg: Leg) -> str:
     return f"{attempt}/{'outcome.json' if leg.attempts else 'task.json'}"
 
 
+def _prepared_file(folder: RunFolder, ledger: Ledger) -> str:
+    return f"{folder.attempt_folder('prepare', len(ledger.prepare) or 1)}/outcome.json"
+
+
 def _missing_order(folder: RunFolder, place: Place, later: int) -> NotVisibleYetError:
     path = f"{folder.leg_folder(*place)}/order.json"
     return _missing(folder, path, f"there is one of generation {later}")
@@ -127,7 +133,7 @@ def _changed(ledger: Ledger) -> Iterator[Finding]:
     if run is None:
         return
     answer = next((a.outcome for a in ledger.prepare if a.outcome and a.has_finished), None)
-    if answer is not None:
+    if answer is not None:  # None: of a run that is over anything may be removed
         yield from freeze_differences(ledger.owner, run, answer)
     derived = Derived(ledger, run)
     for leg in sorted(ledger.legs.values(), key=lambda leg: leg.place[::-1]):

@@ -10,7 +10,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from pathlib import PurePath
 
-from autolfads_operator.controller.attempts import score_should_be, used_up
+from autolfads_operator.controller.attempts import last_reason, score_should_be, used_up
 from autolfads_operator.controller.scoreboard import Scoreboard
 from autolfads_trainer.disk import StoreError
 from autolfads_trainer.records import End, Order, Outcome, Owner, Place, Run, Task
@@ -194,7 +194,8 @@ class Ledger:
         if task.kind == "train":
             leg = self.legs.get(place_of(task.folder))
             if leg is not None and leg.settled:  # None: made again, and forgotten meanwhile
-                self.board.settle(leg.place, leg.score)
+                error = None if leg.finished else last_reason([a.outcome for a in leg.attempts])
+                self.board.settle(leg.place, leg.score, error)
 
     def legs_of(self, generation: int) -> list[Leg]:
         """Return the legs of a generation that have an order, by member."""

@@ -24,7 +24,7 @@ from autolfads_trainer.userinput import InputError
 
 DEAF = 10.0  # seconds without a turn, after which silence says nothing about workers
 QUIET = 20.0  # seconds without a sign, after which the disk is asked whether it can be written to
-LOOK_AGAIN = 1.0  # seconds between looks at what another controller's workers do
+LOOK_AGAIN = 1.0  # seconds between looks at what another controller's workers do, and at the folder
 AT_ONCE = 4  # records that are written side by side
 ENOUGH = 0.02  # seconds of writing, after which the rest is for the next turn
 A_LITTLE = 0.005  # seconds of tidying in a turn that has taken its time already
@@ -180,6 +180,7 @@ class Controller:
         also = []
         if now >= self._next_look:
             self._next_look = now + LOOK_AGAIN
+            self.folder.see_that_it_is_there()
             # A stranger may be done with a task and on to the next before we hear of the first.
             also = [
                 attempt.task.folder

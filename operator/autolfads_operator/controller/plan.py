@@ -157,9 +157,7 @@ def _training_task(start: Start, worker: str) -> Task:
 
 
 def _failure(ledger: Ledger, generation: int) -> End:
-    legs = ledger.legs_of(generation)
-    errors = (last_reason(_outcomes(leg.attempts)) for leg in legs if leg.finished is None)
-    reason = next((error for error in errors if error), "all scores are NaN or infinite")
+    reason = ledger.board.lost_for or "all scores are NaN or infinite"
     return End(state="failed", reason=f"generation {generation}: {reason}")
 
 
@@ -172,12 +170,22 @@ def _export(ledger: Ledger, idle: Sequence[str]) -> Iterator[Action]:
     last = attempts[-1] if attempts else None
     if last is not None and last.open:
         return
-    if last is not None and last.has_finished:
+    if last is not None and last.outcome is not None and last.outcome.outcome == "finished":
         stopped = ledger.board.stopped_at
         # At the end of the last generation both hold: then it is the epochs that count.
         why = "stopped improving" if stopped and stopped < last_of(run) else "all epochs done"
         yield Publish(last.task.folder)
-        yield Finish(End(state="succeeded", reason=why, best=best.place, score=best.score))
+        # Of another controller, which slept, an order may have come and a better score: too late.
+        shown = last.task.best or best.place
+        yield Finish(
+            End(
+                state="succeeded",
+                reason=why,
+                best=shown,
+                score=ledger.board.score(shown),
+                files=last.outcome.files,
+            )
+        )
         return
     recent = _outcomes(attempts[ledger.forgiven.get("export", 0) :])
     if used_up(recent):

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 
 from autolfads_operator.controller.checks import refuse_changed, refuse_gaps, without_end
 from autolfads_operator.controller.ledger import Attempt, Ledger
 from autolfads_operator.controller.retention import forgettable
+from autolfads_operator.controller.side_by_side import threads
 from autolfads_trainer.disk import NotVisibleYetError, StoreError
 from autolfads_trainer.records import Order, Outcome, Owner, Place, Task
 from autolfads_trainer.store import RunFolder
@@ -42,17 +42,17 @@ def catch_up(folder: RunFolder, ledger: Ledger) -> None:
                 raise StoreError(f"{folder.root / 'run.json'}: was changed: {error}") from None
     _note(folder, ledger, "prepare", ledger.prepare)
     if ledger.run is not None:
-        with ThreadPoolExecutor(SIDE_BY_SIDE) as threads:
+        with threads(SIDE_BY_SIDE) as pool:
             members = range(ledger.run.population)
             # Orders first: what an order was derived from is there by the time it is read, also
             # when another controller is still at work.
-            for orders in threads.map(lambda member: _new_orders(folder, ledger, member), members):
+            for orders in pool.map(lambda member: _new_orders(folder, ledger, member), members):
                 for order in orders:
                     ledger.add_order(order)
             unsettled = [leg for leg in ledger.legs.values() if not leg.settled]
             places = [folder.leg_folder(*leg.place) for leg in unsettled]
             for place, found in zip(
-                places, threads.map(lambda place: list(folder.attempts(place)), places), strict=True
+                places, pool.map(lambda place: list(folder.attempts(place)), places), strict=True
             ):
                 _add(ledger, found, ledger.attempts_in(f"{place}/attempt-1"))
     _note(folder, ledger, "export", ledger.export)

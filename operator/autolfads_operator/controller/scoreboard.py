@@ -24,6 +24,7 @@ class Scoreboard:
         complete: the last generation that all members, and in all before it, are through with.
         stopped_at: the first generation at whose end the improvement rule held.
         lost_at: the first generation in which no member had a score.
+        lost_for: the first error of that generation, by member; None: scores were not finite.
     """
 
     population: int = 0
@@ -33,6 +34,7 @@ class Scoreboard:
     complete: int = 0
     stopped_at: int | None = None
     lost_at: int | None = None
+    lost_for: str | None = None
     _best_key: tuple[float, int, int] | None = None
     _settled: dict[int, int] = field(default_factory=lambda: defaultdict(int))
     _lowest: dict[int, float] = field(default_factory=dict)
@@ -40,14 +42,20 @@ class Scoreboard:
     _places: set[Place] = field(default_factory=set)  # settled, of generations not complete yet
     _generations: dict[int, list[int]] = field(default_factory=lambda: defaultdict(list))
     _scores: dict[Place, float] = field(default_factory=dict)
+    _errors: dict[Place, str] = field(default_factory=dict)  # of generations not complete yet
 
-    def settle(self, place: Place, score: float | None) -> None:
-        """Note that a member is through with a generation; a score that is not finite is none."""
+    def settle(self, place: Place, score: float | None, error: str | None = None) -> None:
+        """Note that a member is through with a generation; a score that is not finite is none.
+
+        With the `error` for which it is lost, if it is.
+        """
         member, generation = place
         if generation <= self.complete or place in self._places:
             return
         self._places.add(place)
         self._settled[generation] += 1
+        if error:
+            self._errors[place] = error
         if score is not None and math.isfinite(score):
             key = (score, generation, member)
             if self._best_key is None or key < self._best_key:
@@ -61,10 +69,13 @@ class Scoreboard:
             self._complete_generation(self.complete)
 
     def _complete_generation(self, generation: int) -> None:
-        self._places -= {(member, generation) for member in range(self.population)}
+        places = [(member, generation) for member in range(self.population)]
+        self._places.difference_update(places)
+        errors = [self._errors.pop(place) for place in places if place in self._errors]
         lowest = self._lowest.pop(generation, None)
         if lowest is None:
-            self.lost_at = self.lost_at or generation
+            if self.lost_at is None:
+                self.lost_at, self.lost_for = generation, next(iter(errors), None)
             return
         # Only the running best of the last `patience` + 1 generations enters the rule.
         self._bests.append(min([lowest, *self._bests[-1:]]))
@@ -75,6 +86,10 @@ class Scoreboard:
             min_improvement_ratio=self.min_improvement_ratio,
         ):
             self.stopped_at = generation
+
+    def score(self, place: Place) -> float | None:
+        """Return a score; None: lost, or not there yet."""
+        return self._scores.get(place)
 
     def newest_score(self, member: int, up_to: int) -> tuple[int, float] | None:
         """Return (generation, score) of a member's newest score of a generation ≤ `up_to`."""

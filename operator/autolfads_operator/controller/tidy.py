@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import math
 import time
+from collections import deque
 from dataclasses import dataclass, field
 
 from autolfads_operator.controller.ledger import Attempt, Ledger, Leg
 from autolfads_operator.controller.removals import Removals
 from autolfads_operator.controller.retention import forgettable, needed
 from autolfads_trainer.disk import is_temporary
+from autolfads_trainer.records import Place
 from autolfads_trainer.store import RunFolder
 
 _RECORDS = {"task.json", "outcome.json"}
+_AT_LEAST = 0.005  # seconds of looking, however little time a turn has left: else it gets nowhere
 _DECIDED = (".owner.json.", ".run.json.", ".end.json.")  # half-made, in the run's own folder
 
 
@@ -21,7 +24,8 @@ class Tidier:
     """Looks into the folder of each attempt that is over, once, and removes what is not needed."""
 
     removals: Removals
-    _changes: int = -1
+    _changes: int = -1  # of the ledger, at the beginning of the newest pass
+    _pass: deque[Place] | None = None  # what is still to be looked at in it; None: it is over
     _stage: tuple[int, bool] = (0, False)
     _again: set[str] = field(default_factory=set)  # attempts to be looked at once more
 
@@ -33,11 +37,14 @@ class Tidier:
         """
         self.removals.try_again()
         self._look_again_at_times(ledger)
-        if ledger.changes != self._changes:
-            changes = ledger.changes
-            if not self._sweep_all(ledger, until):
+        if self._pass is None and ledger.changes != self._changes:
+            self._pass, self._changes = deque(ledger.legs), ledger.changes
+        if self._pass is not None:
+            if not self._sweep_all(ledger, self._pass, until):
                 return False
-            self._changes = changes
+            self._pass = None
+        if ledger.changes != self._changes:
+            return False
         return self._sweep_old(ledger, until) and not self.removals.refused
 
     def _sweep_old(self, ledger: Ledger, until: float) -> bool:
@@ -66,7 +73,7 @@ class Tidier:
         in a cluster, none can be killed for sure."""
         stage = (ledger.generation, ledger.end is not None)
         if stage != self._stage:
-            self._stage, self._changes = stage, -1
+            self._stage, self._changes, self._pass = stage, -1, None
             self._again = {
                 attempt.task.folder
                 for leg in ledger.legs.values()
@@ -74,29 +81,44 @@ class Tidier:
                 if attempt.outcome is not None and attempt.outcome.outcome == "abandoned"
             }
 
-    def _sweep_all(self, ledger: Ledger, until: float) -> bool:
-        """Go through all that is over; return whether nothing is left to be looked at."""
+    def _sweep_all(self, ledger: Ledger, places: deque[Place], until: float) -> bool:
+        """Go on with a pass through all that is over; return whether it is at its end.
+
+        It goes on where it was: of a thousand members more is over than one turn can look at.
+        """
         keep = needed(ledger)
+        until = max(until, time.perf_counter() + _AT_LEAST)
         looked = True
         for attempt in (*ledger.prepare, *ledger.export):
             if attempt.outcome is not None and not attempt.has_finished:
                 looked &= self._sweep(attempt, keep, metrics=False)
-        for leg in list(ledger.legs.values()):
+        once_more: list[Place] = []  # where the disk refuses
+        while places:
+            place = places.popleft()
+            if place in ledger.legs and not self._sweep_over(ledger.legs[place], keep):
+                once_more.append(place)
             if self._is_to_wait(ledger, until):
+                places.extend(once_more)
                 return False
-            first = leg.finished
-            for attempt in leg.attempts:
-                if not attempt.open:
-                    looked &= self._sweep(attempt, keep, metrics=attempt is first)
+        places.extend(once_more)
+        looked &= not once_more
         for leg in forgettable(ledger):
-            if self._is_to_wait(ledger, until):
-                return False
             swept = self._sweep_leg(leg, keep)
             if swept:
                 del ledger.legs[leg.place]
             looked &= swept
+            if self._is_to_wait(ledger, until):
+                return False
         if ledger.end is not None:
             looked &= self._sweep_the_rest(ledger)
+        return looked
+
+    def _sweep_over(self, leg: Leg, keep: set[str]) -> bool:
+        """Remove what is of no use of the attempts at a leg that are over."""
+        first, looked = leg.finished, True
+        for attempt in leg.attempts:
+            if not attempt.open:
+                looked &= self._sweep(attempt, keep, metrics=attempt is first)
         return looked
 
     def _is_to_wait(self, ledger: Ledger, until: float) -> bool:

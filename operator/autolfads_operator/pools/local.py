@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import secrets
 import shutil
 import signal
@@ -24,6 +25,20 @@ LAST_WORDS = 4000  # bytes of a log
 MAX_BAD_STARTS = 5  # processes in a row that ended before they did anything
 SOON = 20.0  # seconds: who ends sooner, without a task, has not done anything
 NEXT_TRY = 2.0  # seconds between tries when the machine refuses to start a process
+
+
+_LIFE = re.compile(r"worker-[0-9a-f]{8}")
+
+
+def new_life() -> str:
+    """Return a name for a worker that none had before."""
+    return f"worker-{secrets.token_hex(4)}"
+
+
+def is_of_a_worker(name: str) -> bool:
+    """Return whether a file in `workers/` has a name that a worker's files have."""
+    life, _, kind = name.partition(".")
+    return _LIFE.fullmatch(life) is not None and kind in ("log", "json", "status.json")
 
 
 @dataclass(frozen=True)
@@ -108,7 +123,7 @@ class LocalPool:
         return began or time.monotonic() - process.since >= SOON
 
     def _start(self) -> None:
-        life = f"worker-{secrets.token_hex(4)}"
+        life = new_life()
         log = self.folder.path(f"workers/{life}.log")
         log.parent.mkdir(exist_ok=True)  # and not the run's folder, if that was moved
         command = [
@@ -170,4 +185,8 @@ def _last_words(process: _Process) -> str:
         return "the last one said:\n" + "\n".join(lines[-5:])
     if shutil.disk_usage(process.log.parent).free < SPACE_TO_SPEAK:
         return "the disk is full: free some space, and the same command goes on"
-    return f"the last one said nothing and ended with {process.popen.returncode}"
+    ended = process.popen.returncode
+    if ended == -signal.SIGKILL:
+        return "the last one was killed (SIGKILL), as a system does that runs out of memory"
+    how = f"was ended by signal {-ended}" if ended < 0 else f"ended with exit code {ended}"
+    return f"the last one said nothing and {how}"

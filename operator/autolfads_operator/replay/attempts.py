@@ -18,7 +18,8 @@ NOBODY = "nobody"  # the worker of an attempt that stands for all that cannot be
 
 def check_attempts(records: Records, ledger: Ledger) -> Iterator[Finding]:
     """Yield what is wrong with the attempts at all orders."""
-    again = _may_be_made_again(ledger)
+    exported = (task.best for task, _ in records.export.values() if task is not None)
+    again = _may_be_made_again(ledger, [ledger.board.best, *exported])
     for place in sorted(ledger.legs, key=lambda place: place[::-1]):
         leg = ledger.legs[place]
         found = records.attempts.get(place, {})
@@ -85,13 +86,14 @@ def _not_due(before: Sequence[Attempt], *, again: bool) -> str | None:
     return None
 
 
-def _may_be_made_again(ledger: Ledger) -> set[Place]:
+def _may_be_made_again(ledger: Ledger, best: Sequence[Place | None]) -> set[Place]:
     """Return the legs whose ends may be made again although an attempt had finished.
 
-    Those that were found damaged, and those from which an order starts, with all before them: of
-    two controllers one can be behind, and miss an end that the other removed as no longer needed.
+    Those that were found damaged, and those from which an order or the export of the `best` starts,
+    with all before them: a controller can find one gone, of which no record tells. Of two one can
+    be behind, and miss an end that the other removed as no longer needed.
     """
-    begin: list[Place | None] = []
+    begin: list[Place | None] = [*best]
     for leg in ledger.legs.values():
         begin.append(leg.order.parent)
         ends = {a.outcome.checkpoint for a in leg.attempts if a.outcome and a.has_finished}

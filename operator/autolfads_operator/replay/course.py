@@ -73,16 +73,22 @@ def _answer(records: Records) -> Outcome | None:
 def check_end(records: Records) -> Iterator[Finding]:
     """Yield what is wrong with the export and the end of a run."""
     yield from check_row(records.export, "export", "export")
-    for number, (task, _) in sorted(records.export.items()):
-        if task is not None:
-            yield from _export(records, number, task)
+    wrong = [
+        finding
+        for number, (task, _) in sorted(records.export.items())
+        if task is not None
+        for finding in _export(records, number, task)
+    ]
+    yield from wrong
     if records.end is None or records.run is None:
         return
     ledger = ledger_of(records, _reached(records))
     planned = _planned(ledger, SOMEBODY)
     finish = next((action for action in planned if isinstance(action, Finish)), None)
     if finish is not None:
-        yield from differences("end.json", records.end, finish.end)
+        # The end tells of what was exported: if that is wrong, it was told already.
+        but = frozenset({"best", "score"} if wrong else ())
+        yield from differences("end.json", records.end, finish.end, but=but)
     else:
         yield whole("end.json", "is there", f"{_in_words(planned)} first")
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
 from autolfads_operator.controller.checks import somebody_trained
 from autolfads_operator.controller.ledger import Attempt, Ledger
 from autolfads_operator.controller.reading import SIDE_BY_SIDE
+from autolfads_operator.controller.side_by_side import threads
 from autolfads_trainer.disk import StoreError
 from autolfads_trainer.records import End, Order, Outcome, Owner, Place, Run, Task
 from autolfads_trainer.store import RunFolder, read_if_there
@@ -42,16 +42,16 @@ def read_records(folder: RunFolder, owner: Owner) -> Records:
     records.export = _attempts(folder, "export")
     records.run = folder.run()
     records.prepare = _attempts(folder, "prepare")
-    with ThreadPoolExecutor(SIDE_BY_SIDE) as threads:
+    with threads(SIDE_BY_SIDE) as pool:
         members = _numbers(folder.contents("members"), "")
-        listed = threads.map(lambda member: _generations(folder, member), members)
+        listed = pool.map(lambda member: _generations(folder, member), members)
         places = [place for found in listed for place in found]
-        for place, order in zip(places, threads.map(lambda p: _order(folder, p), places)):  # noqa: B905
+        for place, order in zip(places, pool.map(lambda p: _order(folder, p), places)):  # noqa: B905
             if order is not None:
                 records.orders[place] = order
         metric = records.run.pbt.metric if records.run is not None else ""
         folders = [folder.leg_folder(*place) for place in places]
-        attempts = threads.map(lambda p: _attempts(folder, p, metric), folders)
+        attempts = pool.map(lambda p: _attempts(folder, p, metric), folders)
         for place, found in zip(places, attempts):  # noqa: B905
             if found:
                 records.attempts[place] = found

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
-from autolfads_operator.controller.attempts import progress, used_up
+from autolfads_operator.controller.attempts import last_reason, progress, used_up
 from autolfads_operator.controller.ledger import Ledger, Leg
 from autolfads_operator.controller.observe import trouble_in
 from autolfads_operator.controller.orders import last_of
@@ -34,6 +34,7 @@ class MemberPicture:
     attempts: int
     generation: int = 0
     trained: float = 0.0
+    reason: str | None = None  # why it is lost
 
 
 @dataclass(frozen=True)
@@ -183,5 +184,20 @@ def _member(leg: Leg, statuses: Mapping[str, WorkerStatus]) -> MemberPicture:
             score = status.score
     elif used_up([attempt.outcome for attempt in leg.attempts]):
         state, epoch = "lost", float(end)
-    tried = len(leg.attempts)
-    return MemberPicture(order.member, state, epoch, end, score, order.why, tried, order.generation)
+    return MemberPicture(
+        order.member,
+        state,
+        epoch,
+        end,
+        score,
+        order.why,
+        attempts=len(leg.attempts),
+        generation=order.generation,
+        reason=_why_lost(leg) if state == "lost" else None,
+    )
+
+
+def _why_lost(leg: Leg) -> str | None:
+    if leg.finished is not None and leg.finished.outcome is not None:
+        return leg.finished.outcome.reason
+    return last_reason([attempt.outcome for attempt in leg.attempts])

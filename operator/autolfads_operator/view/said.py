@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 
@@ -22,10 +23,10 @@ def of_folder(root: Path, words: str) -> str:
 
 def stopped_by(root: Path, error: OSError) -> RunStopped:
     """Return what to tell when a disk's error ended the command."""
-    if not root.is_dir():
+    if error.filename == str(root) or not root.is_dir():
         return RunStopped(
-            f"{root}: is gone: the run's folder was moved or removed; move it back, and the same "
-            "command goes on"
+            f"{root}: is gone: the run's folder was moved or removed, or its volume is not "
+            "mounted; bring it back, and the same command goes on"
         )
     if isinstance(error, FileNotFoundError):
         return RunStopped(
@@ -74,9 +75,18 @@ class Said:
         what = (
             "what was saved before is kept; nothing can be saved now"
             if in_trouble
-            else "members are saved (Ctrl-C again does not wait for that)"
+            else "workers save and leave (Ctrl-C again does not wait for that)"
         )
         self._line(f"stopping: {what}")
+
+    def saved(self, not_saved: Sequence[int]) -> None:
+        """What became of the members in training when the user stopped the run."""
+        if not not_saved:
+            self._line("members are saved")
+            return
+        members = ", ".join(map(str, not_saved))
+        which = f"members {members} were" if len(not_saved) > 1 else f"member {members} was"
+        self._line(f"{which} not saved, and will go on from what was saved before", "yellow")
 
     def left(self, paths: Sequence[str]) -> None:
         """What the disk would not let be removed."""
@@ -99,25 +109,14 @@ class Said:
 
 
 def summary_lines(folder: RunFolder, end: End) -> tuple[str, ...]:
-    """Return a run's results in a few lines. Raises `RunStopped` if they are gone or changed."""
+    """Return a run's results in a few lines. Raises `RunStopped` if any are gone or changed."""
     path = folder.results / "summary.json"
-    there = [folder.results / name for name in ("autolfads.zip", "report.html")]
     try:
         summary = json.loads(read_bytes(path, MAX_JSON_BYTES))
-        for result in there:
-            result.stat()
-        quality = ", ".join(
-            f"{name} {summary[key]:.4f}"
-            for key, name in (("bps", "bps"), ("co_bps", "co_bps"), ("r2", "R² to the true rates"))
-            if summary[key] is not None
-        )
-        return (
-            f"done: {end.reason}; best is member {summary['best_member']} after "
-            f"{summary['epochs']} epochs, {summary['exploits']} exploits",
-            f"validation trials: {quality or 'nothing to score'}",
-            f"results: {there[0]}",
-            f"report:  {there[1]}",
-        )
+        lines = _lines_of(summary, folder, end)
+        found = next(_harmed(folder.results, end), None)
+        if found is None:
+            return lines
     except OSError as error:
         found = f"{error.filename or path}: cannot be read: {error.strerror}"
     except (ValueError, LookupError, TypeError, RecursionError):
@@ -130,3 +129,30 @@ def summary_lines(folder: RunFolder, end: End) -> tuple[str, ...]:
     else:
         what = f"Without {folder.root / 'members'} the results cannot be written again"
     raise RunStopped(f"{found}; the run has ended. {what}")
+
+
+def _lines_of(summary: Any, folder: RunFolder, end: End) -> tuple[str, ...]:
+    quality = ", ".join(
+        f"{name} {summary[key]:.4f}"
+        for key, name in (("bps", "bps"), ("co_bps", "co_bps"), ("r2", "R² to the true rates"))
+        if summary[key] is not None
+    )
+    return (
+        f"done: {end.reason}; best is member {summary['best_member']} after "
+        f"{summary['epochs']} epochs, {summary['exploits']} exploits",
+        f"validation trials: {quality or 'nothing to score'}",
+        f"results: {folder.results / 'autolfads.zip'}",
+        f"report:  {folder.results / 'report.html'}",
+    )
+
+
+def _harmed(results: Path, end: End) -> Iterator[str]:
+    """Say which results are not as they were written; those of older versions need only be there.
+
+    Their size alone is looked at: rates can be gigabytes, and this is asked for often.
+    """
+    known: dict[str, int | None] = {"autolfads.zip": None, "report.html": None}
+    for name, size in {**known, **end.files}.items():
+        found = (results / name).stat().st_size
+        if size is not None and found != size:
+            yield f"{results / name}: was changed: found {found} bytes; expected {size}"

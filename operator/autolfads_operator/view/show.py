@@ -91,12 +91,11 @@ class PlainView:
 
     def _say_scores(self, members: Sequence[MemberPicture]) -> None:
         for member in members:
-            if member.state in ("finished", "lost"):
-                score = f"score {member.score:.4f}" if member.score is not None else "lost"
-                self._say(
-                    f"generation {member.generation}: member {member.member} "
-                    f"at epoch {member.end_epoch}: {score}"
-                )
+            which = f"generation {member.generation}: member {member.member}"
+            if member.state == "finished":
+                self._say(f"{which} at epoch {member.end_epoch}: score {member.score:.4f}")
+            elif member.state == "lost":
+                self._say(f"{which} is lost: {member.reason or 'nobody said why'}")
 
     def _say(self, line: str, besides: str = "") -> None:
         if line not in self.said:

@@ -57,6 +57,8 @@ class Context:
     announce: Callable[[Said], None]  # the same, surely and durably; raises `OSError` if it cannot
     must_leave: Callable[[], bool]  # told to leave, or left alone
     patience: Patience  # with a disk that fails for a while, and with names that are seen late
+    data_at: Path | None = None  # where the run's data lie now; None: where they did
+    room_at: Path | None = None  # the folder whose disk must have room; None: the run's
     _data: tuple[str, Recording, Dataset] | None = field(default=None, repr=False)
 
     def run(self) -> Run:
@@ -77,7 +79,9 @@ class Context:
     def data_path(self, run: Run) -> Path:
         """Where the data of the run is."""
         path = Path(run.data.path)
-        return path if path.is_absolute() else self.folder.path(run.data.path)
+        if not path.is_absolute():
+            return self.folder.path(run.data.path)
+        return self.data_at or path
 
     def telling(self, read: Callable[[Path], T]) -> Callable[[Path], T]:
         """Return `read`, made to say that a missing file is waited for."""
@@ -114,9 +118,10 @@ class Context:
                     raise
                 recording = read_recording(path)  # it was whole: the disk failed between two reads
             if found != run.data.sha256:
+                moved = "" if str(path) == run.data.path else f", then {run.data.path}"
                 raise InputError(
-                    f"{path}: was changed since this run began; expected the file as it was, "
-                    "or a new run in another folder"
+                    f"{path}: was changed since this run began{moved}; expected the file as it "
+                    "was, or a new run in another folder"
                 )
             dataset = Dataset.of(recording, self.torch_device())
             self._data = (run.data.sha256, recording, dataset)

@@ -50,7 +50,7 @@ def export(context: Context, task: Task) -> Outcome:
     recording, data = context.data(run)
     folder = context.folder.path(f"{task.folder}/results")
     shutil.rmtree(folder, ignore_errors=True)  # of a life that was broken off in this very attempt
-    make_folder(folder)
+    make_folder(folder, within=context.folder.root)
 
     history, seconds, notes = read_history(context, run, task)
     outputs = _sample(context, run, model, data)
@@ -87,8 +87,14 @@ def export(context: Context, task: Task) -> Outcome:
     contents = [rates, *(folder / name for name in ("fitlog.csv", "model.ckpt"))]
     contents += [folder / "summary.json", folder / "report.html"]
     # All of it is durable before `results` gets its name.
-    write_with(folder / "autolfads.zip", lambda name: write_archive(name, contents))
-    return Outcome(outcome="finished", reason="; ".join(notes)[:2000] or None, result=summary)
+    archive = folder / "autolfads.zip"
+    write_with(archive, lambda name: write_archive(name, contents))
+    return Outcome(
+        outcome="finished",
+        reason="; ".join(notes)[:2000] or None,
+        result=summary,
+        files={path.name: path.stat().st_size for path in (*contents, archive)},
+    )
 
 
 def model_configuration(run: Run, model: LFADS) -> dict[str, Any]:

@@ -17,7 +17,6 @@ from autolfads_trainer.data.trial import try_to_read
 from autolfads_trainer.disk import may_pass
 from autolfads_trainer.disk_use import disk_use, in_units
 from autolfads_trainer.records import DiskUse, Outcome, Task
-from autolfads_trainer.store import RunFolder
 from autolfads_trainer.tasks.context import Context, Said
 from autolfads_trainer.userinput import InputError
 
@@ -29,7 +28,7 @@ def prepare(context: Context, task: Task) -> Outcome:
         raise InputError(f"{context.folder.root}: has no owner.json; expected a run directory")
     spec = owner.spec
     context.say(Said("checking the data"))
-    relative, path = _data(context.folder, task, spec["data"])
+    relative, path = _data(context, task, spec["data"])
     sha256 = context.file_of_a_user(path, _fingerprint)
     try:
         recording = _recording(path, of_a_stranger=relative is None)
@@ -62,7 +61,8 @@ def prepare(context: Context, task: Task) -> Outcome:
         data_bytes=data_bytes,
         notes=notes,
     )
-    _refuse_too_small_a_disk(context.folder.root, disk, data_bytes if relative else 0)
+    room_at = context.room_at or context.folder.root
+    _refuse_too_small_a_disk(room_at, disk, data_bytes if relative else 0)
     return Outcome(
         outcome="finished",
         result={
@@ -107,8 +107,12 @@ def _told(disk: DiskUse) -> str:
 
 
 def _refuse_too_small_a_disk(folder: Path, disk: DiskUse, had: int) -> None:
-    """Raise `InputError` unless `folder` has room for the run, of which it has `had` bytes."""
-    volume = os.statvfs(folder)
+    """Raise `InputError` unless `folder` has room for the run, of which it has `had` bytes.
+
+    The folder may be one that will be made.
+    """
+    there = next(place for place in (folder, *folder.parents) if place.is_dir())
+    volume = os.statvfs(there)
     free, needed = volume.f_bavail * volume.f_frsize, disk.bytes - had
     helps = "a smaller population (spec.population), or a folder on a disk with more room"
     # Some network file systems tell of no blocks, and several of no files: they are not asked.
@@ -124,14 +128,14 @@ def _refuse_too_small_a_disk(folder: Path, disk: DiskUse, had: int) -> None:
         )
 
 
-def _data(folder: RunFolder, task: Task, data: dict[str, Any]) -> tuple[str | None, Path]:
+def _data(context: Context, task: Task, data: dict[str, Any]) -> tuple[str | None, Path]:
     """Return the data's place: (relative to the run directory if it is generated there, path)."""
     if not data.get("generate"):
-        return None, Path(data["path"])
+        return None, context.data_at or Path(data["path"])
     settings = {name: value for name, value in data["generate"].items() if value is not None}
     problem, seed = settings.pop("problem"), settings.pop("seed", 0)
     relative = f"{task.folder}/{problem}.h5"
-    path = folder.path(relative)
+    path = context.folder.path(relative)
     arrays = generate(problem, seed, **settings)
     write(path, arrays, describe(problem, seed, **settings), force=True, in_a_run=True)
     return relative, path

@@ -10,7 +10,7 @@ from typing import Literal
 
 from autolfads_trainer.config import with_hyperparameters
 from autolfads_trainer.disk import StoreError, may_pass, write_bytes
-from autolfads_trainer.records import Outcome, Task
+from autolfads_trainer.records import UNSAVED, Outcome, Task
 from autolfads_trainer.results.fitlog import rows_text
 from autolfads_trainer.tasks.context import Context, MustLeave, Said, TaskGone
 from autolfads_trainer.tasks.start import Damaged, loaded
@@ -49,7 +49,7 @@ def train(context: Context, task: Task) -> Outcome:
     attempt = _Attempt(context, task, member)
     at_end = member.train(attempt.after_step)
     if not attempt.save_at_last(wait=at_end):
-        return attempt.outcome("saved", "told to leave while the disk did not work")
+        return attempt.outcome("saved", UNSAVED)
     if not at_end:
         return attempt.outcome("saved", "told to leave")
     score = None if member.lost else member.score
