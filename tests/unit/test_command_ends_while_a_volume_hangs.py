@@ -10,7 +10,8 @@ import time
 from pathlib import Path
 
 import pytest
-from ledger_examples import OWNER
+from ledger_examples import OWNER, Mini, without_syncing
+from played_pool import played
 
 from autolfads_operator import local_run
 from autolfads_operator.local_run import Interrupted, Settings, run_here
@@ -62,3 +63,39 @@ def test_a_run_that_cannot_be_read_for_a_dead_volume_can_be_stopped(
     threading.Thread(target=interrupt, daemon=True).start()
     with pytest.raises(Interrupted):
         run_here(RunFolder(tmp_path / "run"), OWNER, Settings(1, device="cpu"), lambda *_: None)
+
+
+READS = """
+import sys, time
+from autolfads_trainer import store
+real, began = store.read, time.monotonic()
+
+def hangs(path, kind):
+    if path.name == "order.json":  # read side by side
+        print("hangs", flush=True)
+        time.sleep(30)
+    return real(path, kind)
+
+store.read = hangs
+from autolfads_operator import cli
+sys.argv = ["autolfads", *sys.argv[1:]]
+cli.main()
+"""
+
+
+@pytest.mark.parametrize("command", ["status", "replay", "history"])
+def test_a_command_that_looks_at_a_run_is_ended_by_one_ctrl_c(command: str, tmp_path: Path) -> None:
+    with without_syncing():
+        played(tmp_path, Mini(population=2, generations=2))
+    process = subprocess.Popen(
+        [sys.executable, "-c", READS, command, str(tmp_path)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    assert process.stdout is not None
+    while "hangs" not in process.stdout.readline():
+        assert process.poll() is None
+    time.sleep(0.5)
+    process.send_signal(signal.SIGINT)
+    assert process.wait(timeout=15) == 130

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 import tempfile
 from collections import Counter
@@ -23,6 +24,7 @@ from ledger_examples import (
 )
 from played_pool import Fails, Play, PlayedPool, controller_for, played, to_the_end
 from random_runs import Fate, Trouble, fates, minis, seeds
+from replay_examples import told
 
 from autolfads_operator.controller.loop import Controller
 from autolfads_operator.pbt import opponent, perturb
@@ -221,3 +223,33 @@ def test_one_that_is_far_behind_holds_up_no_tidying(tmp_path: Path) -> None:
     assert len(list(tmp_path.glob("members/*/gen-*/attempt-*/checkpoint*"))) <= (
         mini.population * 4 + behind + 4
     )
+
+
+@pytest.mark.parametrize("far", [4, 8])
+def test_when_all_are_lost_the_first_error_is_told_however_far_one_member_is(
+    tmp_path: Path, far: int
+) -> None:
+    """By then its own leg of that generation may be forgotten."""
+
+    def plays(member: int, generation: int, _attempt: int) -> Play:
+        if generation != 3:
+            return 0.5 + member - 0.01 * generation
+        return Fails("RuntimeError: CUDA out of memory") if member == 0 else math.nan
+
+    pool = PlayedPool(tmp_path, Mini(population=2, generations=9, mode="asynchronous"), 2, plays)
+    controller = controller_for(tmp_path, pool)
+    for _ in range(500):
+        if controller.turn():
+            break
+        newest = controller.ledger.newest
+        slow = {
+            attempt.task.worker
+            for attempt in controller.ledger.open_attempts()
+            if attempt.task.folder.startswith("members/001/gen-003")
+        }
+        pool.stuck = slow & set(pool.workers) if newest.get(0, 0) < far else set()
+        pool.step()
+    end = controller.ledger.end
+    assert end is not None
+    assert end.reason == "generation 3: RuntimeError: CUDA out of memory"
+    assert told(tmp_path) == []

@@ -8,13 +8,15 @@ from pathlib import Path
 
 import pytest
 from ledger_examples import Mini, without_syncing
-from played_pool import Play, PlayedPool, controller_for
+from ledger_examples import attempts as attempts_at
+from played_pool import Fails, Play, PlayedPool, controller_for
 
 from autolfads_operator.controller.act import act
 from autolfads_operator.controller.actions import GiveUp
 from autolfads_operator.controller.ledger import Attempt
 from autolfads_operator.controller.loop import Controller
 from autolfads_operator.controller.retention import forgettable
+from autolfads_operator.pbt import opponent
 from autolfads_trainer.store import RunFolder
 
 
@@ -94,3 +96,29 @@ def test_an_attempt_that_another_controller_has_made_is_not_given_up(tmp_path: P
     folder.give_task(ours.model_copy(update={"worker": "theirs"}))
     act(folder, controller.ledger, [GiveUp(ours, "cannot be made again")])
     assert folder.outcome(ours.folder) is None
+
+
+def test_one_that_was_lost_long_ago_finds_the_best_of_all_others(tmp_path: Path) -> None:
+    """It is behind, its opponent was lost likewise: then it copies the best of that time."""
+    rival = {"generation": 1, "member": 0, "population": 3}
+    seed = next(seed for seed in range(99) if opponent(seed=seed, **rival) == 1)
+
+    def lost_together(member: int, generation: int, _attempt: int) -> Play:
+        return Fails() if generation == 1 and member < 2 else 0.5 - 0.01 * generation
+
+    mini = Mini(population=3, generations=8, seed=seed, mode="asynchronous")
+    pool = PlayedPool(tmp_path, mini, 3, lost_together)
+    controller = controller_for(tmp_path, pool)
+    for _ in range(600):
+        attempts = controller.ledger.open_attempts()
+        slow = {a.task.worker for a in attempts if "members/000/gen-001" in a.task.folder}
+        ahead = controller.ledger.newest.get(2, 0) >= 7
+        pool.stuck = set() if ahead else slow & set(pool.workers)
+        if controller.turn():
+            break
+        pool.step()
+    assert controller.ledger.end is not None
+    assert attempts_at(tmp_path, 2, 1) == ["finished"]  # and is not made again
+    assert (
+        "members/002/gen-001" in (tmp_path / "members/000/gen-002/attempt-1/task.json").read_text()
+    )

@@ -6,7 +6,8 @@ import json
 import math
 import re
 import shutil
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,8 @@ from autolfads_operator.controller import checks, reading
 from autolfads_operator.controller.ledger import Ledger
 from autolfads_operator.controller.reading import read_ledger
 from autolfads_trainer.disk import NotVisibleYetError, StoreError, in_words
+from autolfads_trainer.records import Order, Owner
+from autolfads_trainer.store import RunFolder
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -361,3 +364,74 @@ def test_first_orders_of_another_controller_are_no_gap(tmp_path: Path) -> None:
     # And read no further: the orders were given after that.
     assert checks.somebody_trained(folder)
     checks.refuse_gaps(folder, ledger)
+
+
+def owner_of(root: Path) -> Owner:
+    owner = RunFolder(root).owner()
+    assert owner is not None
+    return owner
+
+
+def files_in(root: Path) -> set[Path]:
+    return set(root.rglob("*"))
+
+
+@pytest.mark.parametrize("what", ["prepare", "prepare/attempt-1/outcome.json"])
+@pytest.mark.parametrize("mode", ["synchronous", "asynchronous"])
+def test_what_a_run_was_frozen_from_is_missed(tmp_path: Path, mode: str, what: str) -> None:
+    stopped(tmp_path, Mini(population=2, generations=6, mode=mode), 3)
+    kept = tmp_path.with_name("kept")
+    (tmp_path / what).rename(kept)
+    before = files_in(tmp_path)
+    with pytest.raises(NotVisibleYetError) as caught:
+        read_ledger(RunFolder(tmp_path), owner_of(tmp_path))
+    assert caught.value.filename == str(tmp_path / "prepare/attempt-1/outcome.json")
+    assert "although there is a run.json" in str(caught.value)
+    assert files_in(tmp_path) == before
+    kept.rename(tmp_path / what)
+    read_ledger(RunFolder(tmp_path), owner_of(tmp_path))
+
+
+class WhileItIsRead(RunFolder):
+    """A folder in which something happens once, just before a certain order is read."""
+
+    def __init__(self, root: Path, place: tuple[int, int], happens: Callable[[], None]) -> None:
+        super().__init__(root)
+        self.place, self.happens = place, happens
+        self.lock = threading.Lock()  # it is read in several threads
+
+    def order(self, member: int, generation: int) -> Order | None:
+        if (member, generation) == self.place:
+            with self.lock:
+                happens, self.happens = self.happens, lambda: None
+                happens()
+        return super().order(member, generation)
+
+
+def test_a_run_that_another_controller_goes_on_with_while_it_is_read_has_no_gap(
+    tmp_path: Path,
+) -> None:
+    """Two generations further: of the last member more orders are seen than of the first."""
+    pool = PlayedPool(tmp_path, Mini(population=3, generations=9), 3)
+    other = controller_for(tmp_path, pool)
+
+    def go_on_to(generation: int) -> None:
+        while other.ledger.generation < generation:
+            other.turn()
+            pool.step()
+
+    go_on_to(3)
+    read = threading.Event()
+
+    class InTurn(WhileItIsRead):
+        def order(self, member: int, generation: int) -> Order | None:
+            if (member, generation) == self.place:
+                assert read.wait(60)  # until all of the first member's have been looked for
+            found = super().order(member, generation)
+            if member == 0 and found is None:
+                read.set()
+            return found
+
+    folder = InTurn(tmp_path, (2, 1), lambda: go_on_to(5))
+    ledger = read_ledger(folder, owner_of(tmp_path))
+    assert (ledger.newest[0], ledger.newest[2]) == (3, 5)

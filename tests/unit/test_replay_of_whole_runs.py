@@ -197,3 +197,25 @@ def test_a_run_of_two_controllers_at_once_is_as_it_should_be(
             break
     assert len(over) == 2
     assert told(tmp_path) == []
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("restarted", [True, False])
+def test_a_best_end_that_was_lost_before_the_export_is_rightly_made_again(
+    tmp_path: Path, mode: str, restarted: bool
+) -> None:
+    """Of the last generation, so that no order starts from it."""
+    mini = Mini(population=2, generations=2, mode=mode)
+    pool = PlayedPool(tmp_path, mini, 2, lambda m, g, _: 1.0 - 0.1 * g + 0.01 * m)
+    controller = controller_for(tmp_path, pool, RunFolder(tmp_path))
+    ends = [tmp_path / f"members/00{member}/gen-002/attempt-1" for member in range(2)]
+    while not all((end / "outcome.json").exists() for end in ends):
+        controller.turn()
+        pool.step()
+    (ends[0] / "checkpoint-1.ckpt").unlink()
+    if restarted:
+        pool.kill()
+        controller = controller_for(tmp_path, pool, RunFolder(tmp_path))
+    assert to_the_end(controller, pool).best == (0, 2)
+    assert attempts(tmp_path, 0, 2) == ["finished", "finished"]
+    assert told(tmp_path) == []

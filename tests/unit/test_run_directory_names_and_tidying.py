@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from run_directory_examples import Disk, order, run, task
 
-from autolfads_trainer.disk import StoreError, is_kept
+from autolfads_trainer.disk import StoreError, is_kept, is_temporary, temporary
 from autolfads_trainer.records import Assignment, End, Outcome, Owner, WorkerStatus
 from autolfads_trainer.store import RunFolder
 
@@ -443,3 +443,32 @@ def test_an_empty_folder_is_none_of_a_run(folder):
         folder.see_that_it_is_there()
     folder.give_order(order())
     folder.see_that_it_is_there()
+
+
+def test_a_task_of_another_attempt_is_refused(folder):
+    """As a folder that was copied, or given another number, holds it."""
+    folder.give_task(task(ATTEMPT))
+    path = folder.root / ATTEMPT / "task.json"
+    path.write_text(path.read_text().replace('"attempt": 1', '"attempt": 2'))
+    with pytest.raises(StoreError, match=r"task\.json: is for '.*attempt-1', attempt 2"):
+        folder.task(ATTEMPT)
+
+
+@pytest.mark.parametrize(
+    ("name", "ours"),
+    [
+        (".order.json.4711-0a1b2c3d.tmp", True),
+        (".lfads_output_sess0.h5.1-00000000.tmp", True),
+        (".draft.tmp", False),
+        (".order.json.4711-0a1b2c3.tmp", False),
+        ("order.json.4711-0a1b2c3d.tmp", False),
+        (".order.json.4711-0a1b2c3d.tmp.txt", False),
+    ],
+)
+def test_what_is_half_made_has_a_name_that_no_user_gives(name, ours):
+    assert is_temporary(name) == ours
+
+
+def test_our_own_half_made_names_are_known(tmp_path):
+    for name in ("order.json", "checkpoint-1.ckpt", "trial"):
+        assert is_temporary(temporary(tmp_path / name).name)

@@ -139,3 +139,12 @@ def test_a_trial_whose_files_another_tidied_away_is_made_again(tmp_path, monkeyp
     check_volume(tmp_path)
     assert len(calls) > 2
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_volume_that_gives_back_other_bytes_is_refused(tmp_path, monkeypatch):
+    """As one whose cache has lost a write does."""
+    real = Path.read_bytes
+    monkeypatch.setattr(
+        Path, "read_bytes", lambda path: b"\0" * len(real(path)) if "trial" in path.name else b""
+    )
+    assert refusal(tmp_path) == "write and fsync (what was written is not what is read)"

@@ -111,3 +111,17 @@ def test_words_of_workers_of_a_run_that_was_removed_are_not_this_run_s(tmp_path:
     (out / "workers/worker-0a1b2c3d.status.json").write_text("{}")
     folder = claimed_by(manifest(tmp_path), out)
     assert folder.contents("workers") == []
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["team.json", "payroll.log", "archive.json/deep.txt", "worker-0a1b2c3d.json/x", ".d.tmp"],
+)
+def test_a_folder_called_workers_may_be_the_user_s(name: str, tmp_path: Path) -> None:
+    out = tmp_path / "mine"
+    path = out / "workers" / name
+    path.parent.mkdir(parents=True)
+    path.write_text("my only copy")
+    (out / "workers" / "worker-0a1b2c3d.log").touch()
+    assert "holds files that are no run's" in refused(manifest(tmp_path), out)
+    assert path.read_text() == "my only copy"

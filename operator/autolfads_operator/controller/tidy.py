@@ -73,7 +73,7 @@ class Tidier:
         in a cluster, none can be killed for sure."""
         stage = (ledger.generation, ledger.end is not None)
         if stage != self._stage:
-            self._stage, self._changes, self._pass = stage, -1, None
+            self._stage, self._changes = stage, -1  # once more, when the pass in progress is over
             self._again = {
                 attempt.task.folder
                 for leg in ledger.legs.values()
