@@ -419,7 +419,7 @@ SAFEGUARDS = (
     Safeguard(
         "the disk's room is looked at before the start",
         f"{TRAINER}/tasks/prepare.py",
-        "    _refuse_too_small_a_disk(context.folder.root, disk, data_bytes if relative else 0)\n",
+        "    _refuse_too_small_a_disk(room_at, disk, data_bytes if relative else 0)\n",
         "",
         "test_disk_use_is_told_and_checked.py::test_a_disk_with_too_little_room_is_refused",
     ),

@@ -8,7 +8,21 @@ from pathlib import Path
 
 import pytest
 
-TOOL = Path(__file__).resolve().parents[1] / "tools" / "turn_off_safeguards.py"
+ROOT = Path(__file__).resolve().parents[2]
+TOOL = ROOT / "tests" / "tools" / "turn_off_safeguards.py"
+
+
+def test_every_safeguard_stands_where_its_entry_says() -> None:
+    """Told in a second, and all at once."""
+    sys.path.insert(0, str(TOOL.parent))
+    try:
+        from safeguards import SAFEGUARDS  # noqa: PLC0415
+    finally:
+        sys.path.remove(str(TOOL.parent))
+    names = [guard.name for guard in SAFEGUARDS]
+    assert len(set(names)) == len(names)
+    found = {guard.name: (ROOT / guard.file).read_text().count(guard.text) for guard in SAFEGUARDS}
+    assert {name: times for name, times in found.items() if times != 1} == {}
 
 
 @pytest.mark.timeout(1800)

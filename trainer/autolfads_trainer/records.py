@@ -186,7 +186,6 @@ class End(Record):
     input_error: bool = False
     best: Place | None = None
     score: float | None = None
-    files: dict[str, Whole] = {}  # the bytes of each file of the results
 
 
 class Assignment(Record):

@@ -170,22 +170,15 @@ def _export(ledger: Ledger, idle: Sequence[str]) -> Iterator[Action]:
     last = attempts[-1] if attempts else None
     if last is not None and last.open:
         return
-    if last is not None and last.outcome is not None and last.outcome.outcome == "finished":
+    if last is not None and last.has_finished:
         stopped = ledger.board.stopped_at
         # At the end of the last generation both hold: then it is the epochs that count.
         why = "stopped improving" if stopped and stopped < last_of(run) else "all epochs done"
         yield Publish(last.task.folder)
         # Of another controller, which slept, an order may have come and a better score: too late.
         shown = last.task.best or best.place
-        yield Finish(
-            End(
-                state="succeeded",
-                reason=why,
-                best=shown,
-                score=ledger.board.score(shown),
-                files=last.outcome.files,
-            )
-        )
+        score = ledger.board.score(shown)
+        yield Finish(End(state="succeeded", reason=why, best=shown, score=score))
         return
     recent = _outcomes(attempts[ledger.forgiven.get("export", 0) :])
     if used_up(recent):

@@ -114,7 +114,7 @@ def summary_lines(folder: RunFolder, end: End) -> tuple[str, ...]:
     try:
         summary = json.loads(read_bytes(path, MAX_JSON_BYTES))
         lines = _lines_of(summary, folder, end)
-        found = next(_harmed(folder.results, end), None)
+        found = next(_harmed(folder), None)
         if found is None:
             return lines
     except OSError as error:
@@ -146,13 +146,17 @@ def _lines_of(summary: Any, folder: RunFolder, end: End) -> tuple[str, ...]:
     )
 
 
-def _harmed(results: Path, end: End) -> Iterator[str]:
-    """Say which results are not as they were written; those of older versions need only be there.
+def _harmed(folder: RunFolder) -> Iterator[str]:
+    """Say which results are not as they were written, by what wrote them; at least they are there.
 
     Their size alone is looked at: rates can be gigabytes, and this is asked for often.
     """
-    known: dict[str, int | None] = {"autolfads.zip": None, "report.html": None}
-    for name, size in {**known, **end.files}.items():
-        found = (results / name).stat().st_size
+    sizes: dict[str, int | None] = {"autolfads.zip": None, "report.html": None}
+    for _, outcome in folder.attempts("export"):
+        if outcome is not None and outcome.outcome == "finished":
+            sizes |= outcome.files
+            break
+    for name, size in sizes.items():
+        found = (folder.results / name).stat().st_size
         if size is not None and found != size:
-            yield f"{results / name}: was changed: found {found} bytes; expected {size}"
+            yield f"{folder.results / name}: was changed: found {found} bytes; expected {size}"
