@@ -759,9 +759,9 @@ SAFEGUARDS = (
     ),
     Safeguard(
         "there is a little tidying in each turn",
-        f"{OPERATOR}/controller/loop.py",
-        "            soon = max(until, time.perf_counter() + A_LITTLE)\n",
-        "            soon = until\n",
+        f"{OPERATOR}/controller/tidy.py",
+        "        until = max(until, time.perf_counter() + AT_LEAST)\n",
+        "",
         "test_controller_retention.py"
         "::test_turns_that_have_always_something_to_do_tidy_up_all_the_same",
     ),

@@ -15,7 +15,7 @@ from ledger_examples import OWNER, Mini, WatchedFolder, finished_attempt, withou
 from played_pool import Dies, Play, PlayedPool, controller_for, played, to_the_end
 from random_runs import SCORES, Fate, Trouble, fates, minis, seeds
 
-from autolfads_operator.controller import loop
+from autolfads_operator.controller import loop, tidy
 from autolfads_operator.controller.reading import read_ledger
 from autolfads_operator.controller.retention import needed
 
@@ -144,7 +144,7 @@ def test_the_last_turn_tidies_up_although_its_time_is_used_up(
     mini = Mini(population=3, generations=3)
     played(tmp_path / "calm", mini)
     monkeypatch.setattr(loop, "ENOUGH", 0.0)  # no turn has any for what is not needed at once
-    monkeypatch.setattr(loop, "A_LITTLE", 0.0)
+    monkeypatch.setattr(tidy, "AT_LEAST", 0.0)
     played(tmp_path / "slow", mini)
     left = checkpoints(tmp_path / "slow")
     assert left == checkpoints(tmp_path / "calm")
@@ -155,8 +155,8 @@ def test_turns_that_have_always_something_to_do_tidy_up_all_the_same(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(loop, "ENOUGH", 0.0)
-    mini = Mini(population=3, generations=20)
-    pool = PlayedPool(tmp_path, mini, 3)
+    mini = Mini(population=24, generations=14, burn_in=1, interval=1)
+    pool = PlayedPool(tmp_path, mini, 24)
     controller = controller_for(tmp_path, pool)
     most = 0
     while not controller.turn():

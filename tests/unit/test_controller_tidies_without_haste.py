@@ -23,8 +23,7 @@ def _quick() -> Iterator[None]:
 def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
     """In each turn one thing is looked at, and no more."""
     monkeypatch.setattr(loop, "ENOUGH", 0.0)
-    monkeypatch.setattr(loop, "A_LITTLE", 0.0)
-    monkeypatch.setattr(tidy, "_AT_LEAST", 0.0)
+    monkeypatch.setattr(tidy, "AT_LEAST", 0.0)
 
 
 @pytest.mark.usefixtures("hurried")

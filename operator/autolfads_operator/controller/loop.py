@@ -27,7 +27,6 @@ QUIET = 20.0  # seconds without a sign, after which the disk is asked whether it
 LOOK_AGAIN = 1.0  # seconds between looks at what another controller's workers do, and at the folder
 AT_ONCE = 4  # records that are written side by side
 ENOUGH = 0.02  # seconds of writing, after which the rest is for the next turn
-A_LITTLE = 0.005  # seconds of tidying in a turn that has taken its time already
 AT_THE_END = 1.0  # the same, in a turn when nobody waits for what comes next
 LAST_TRIES = 60.0  # seconds that a disk which refuses has to change its mind
 
@@ -103,9 +102,7 @@ class Controller:
             act(self.folder, self.ledger, actions[:AT_ONCE])
             self.more = time.perf_counter() > until
         if self.ledger.end is None:
-            # A little in each turn: else the disk fills up while there is always something to do.
-            soon = max(until, time.perf_counter() + A_LITTLE)
-            tidied = self._tidier.tidy(self.ledger, soon) or bool(self._removals.refused)
+            tidied = self._tidier.tidy(self.ledger, until) or bool(self._removals.refused)
             self.more |= not tidied
             self._tidy_lives(now, until)
         over = self.ledger.end is not None and self._wind_up(now)

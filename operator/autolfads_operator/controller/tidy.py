@@ -15,7 +15,7 @@ from autolfads_trainer.records import Place
 from autolfads_trainer.store import RunFolder
 
 _RECORDS = {"task.json", "outcome.json"}
-_AT_LEAST = 0.005  # seconds of looking, however little time a turn has left: else it gets nowhere
+AT_LEAST = 0.005  # seconds in each turn, which may have taken its time already: else disks fill up
 _DECIDED = (".owner.json.", ".run.json.", ".end.json.")  # half-made, in the run's own folder
 
 
@@ -87,7 +87,7 @@ class Tidier:
         It goes on where it was: of a thousand members more is over than one turn can look at.
         """
         keep = needed(ledger)
-        until = max(until, time.perf_counter() + _AT_LEAST)
+        until = max(until, time.perf_counter() + AT_LEAST)
         looked = True
         for attempt in (*ledger.prepare, *ledger.export):
             if attempt.outcome is not None and not attempt.has_finished:
