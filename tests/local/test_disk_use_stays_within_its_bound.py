@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from real_runs import SLOW, Make
+from real_runs import Make
 from test_nothing_is_lost import workers_in
 
 from autolfads_trainer.data.hdf5 import read_recording
@@ -21,6 +21,12 @@ from autolfads_trainer.records import Run
 
 LOOK_EVERY = 0.02  # seconds
 KILLS = 4
+PBT = {
+    "burnInEpochs": 10,
+    "generationEpochs": 10,
+    "maxEpochs": 30,
+    "patience": 9,
+}  # long enough for these
 
 
 @dataclass
@@ -84,7 +90,7 @@ def watched(root: Path) -> Iterator[Watch]:
 
 @pytest.mark.parametrize("mode", ["synchronous", "asynchronous"])
 def test_disk_use_stays_within_its_bound(make_run: Make, mode: str) -> None:
-    made = make_run(pbt=SLOW | {"mode": mode})
+    made = make_run(pbt=PBT | {"mode": mode})
     with watched(made.root) as watch:
         process = made.start("--save-every", "0.05", "--workers", "4")
         until = time.monotonic() + 300
