@@ -8,6 +8,8 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 PYTEST := $(BIN)/python -m pytest
 DEMO := runs/lorenz
+# Begun first, so that they do not go on alone at the end.
+LONGEST := tests/unit/test_safeguards_are_guarded.py tests/unit/test_pbt_comparisons_are_guarded.py
 
 .PHONY: help demo test test-gpu soak lint verify generate constraints bench clean
 
@@ -26,7 +28,7 @@ demo: $(READY)  ## Run the main job: AutoLFADS on the Lorenz problem, from nothi
 	@$(BIN)/python examples/lorenz/score.py $(DEMO)/results/autolfads.zip
 
 test: $(READY)  ## Pass all tests that need no cluster
-	$(PYTEST) tests/unit --numprocesses=2 --dist=loadfile --cov --cov-report=term:skip-covered \
+	$(PYTEST) $(LONGEST) tests/unit --numprocesses=2 --dist=loadfile --cov --cov-report=term:skip-covered \
 		--cov-report=json:.coverage.json
 	$(BIN)/python tests/tools/check_coverage.py .coverage.json
 	$(PYTEST) tests/local tests/faults --numprocesses=3 --dist=loadfile
