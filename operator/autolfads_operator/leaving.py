@@ -7,9 +7,9 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import PurePosixPath
 from types import FrameType
 
+from autolfads_operator.controller.ledger import place_of
 from autolfads_operator.pools.local import LocalPool
 from autolfads_trainer.disk import StoreError
 from autolfads_trainer.records import UNSAVED
@@ -67,4 +67,4 @@ def not_saved(folder: RunFolder, attempts: Sequence[str]) -> list[int]:
     looking = threading.Thread(target=look, daemon=True)
     looking.start()
     looking.join(READ_WITHIN)
-    return sorted(int(PurePosixPath(attempt).parts[1]) for attempt in list(left))
+    return sorted(place_of(attempt)[0] for attempt in list(left))

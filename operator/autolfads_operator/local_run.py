@@ -135,6 +135,7 @@ def claim(folder: RunFolder, owner: Owner) -> Owner:
     """Make the folder this run's, or see that it is. Raises `InputError` if it is another's."""
     root = folder.root
     found = folder.owner() if root.is_dir() else None
+    over = found is not None and folder.end() is not None
     if found is None:
         _refuse_without_owner(folder, "restore the file, or begin a run in another folder (--out)")
         if root.is_dir() and not all(_is_left_over(name) for name in root.iterdir()):
@@ -144,19 +145,19 @@ def claim(folder: RunFolder, owner: Owner) -> Owner:
         check_volume(root)
         folder.remove("workers")  # of an earlier run that was removed but for this
         found = folder.claim(owner)
-    elif folder.end() is None:
+    elif not over:
         check_volume(root, in_use=True)  # it may have moved to another since
-    _refuse_in_the_way(folder)
+    _refuse_in_the_way(folder, over)
     if found.spec_hash != _hash(_deciding(found.spec)):
         raise InputError(
             f"{root / 'owner.json'}: was changed: its spec is not the one that its specHash is of; "
             "expected it as autolfads wrote it: restore the file"
         )
     # Whether the data are still the same is seen by who reads them: a project can have moved.
-    goes_on = folder.run() is not None and folder.end() is None
+    moved = not over and folder.run() is not None
     differences = [
         f"{name} was {_short(before)} and is now {_short(now)}"
-        for name, before, now in _differences(found, owner, moved=goes_on)
+        for name, before, now in _differences(found, owner, moved=moved)
     ]
     if differences:
         raise InputError(
@@ -166,10 +167,10 @@ def claim(folder: RunFolder, owner: Owner) -> Owner:
     return found
 
 
-def _refuse_in_the_way(folder: RunFolder) -> None:
+def _refuse_in_the_way(folder: RunFolder, over: bool) -> None:
     """Raise `InputError` for something in the place of results that were not made yet."""
     there = folder.results
-    exported = (folder.root / "export").exists() or folder.end() is not None
+    exported = over or (folder.root / "export").exists()
     if not exported and there.exists() and not (there.is_dir() and not any(there.iterdir())):
         found = "a folder that is not of this run" if there.is_dir() else "a file"
         raise InputError(

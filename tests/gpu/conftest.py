@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 import torch
 from run_fixtures import data_file, make_run  # noqa: F401  (fixtures are found by their names)
@@ -17,7 +15,6 @@ def gpu() -> torch.device:
 
 
 @pytest.fixture
-def exact(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def exact(monkeypatch: pytest.MonkeyPatch) -> None:
     """Products of matrices in full float32, so that a GPU can be held against a CPU."""
     monkeypatch.setattr(torch.backends.cuda.matmul, "allow_tf32", False)
-    yield

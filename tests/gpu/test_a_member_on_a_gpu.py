@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 import torch
-from small_models import NO_CONTROLLER, converted, never, same, small_data, small_member, weights
+from small_models import converted, never, same, small_data, small_member, weights
+from test_training_step import CASES
 
 from autolfads_trainer.data.dataset import Dataset, Split
 from autolfads_trainer.training.checkpoint import load_file
@@ -17,12 +18,6 @@ from autolfads_trainer.training.draws import StepDraws
 from autolfads_trainer.training.member import Member
 from autolfads_trainer.training.step import training_step
 from autolfads_trainer.userinput import InputError
-
-CASES: dict[str, dict[str, Any]] = {
-    "controller": {},
-    "no_controller": NO_CONTROLLER | {"ext_input_dim": 2},
-    "own_steps_and_external_input": {"ic_enc_seq_len": 2, "ext_input_dim": 1},
-}
 
 
 def on(device: torch.device, data: Dataset) -> Dataset:

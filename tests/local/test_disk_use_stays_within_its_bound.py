@@ -21,12 +21,8 @@ from autolfads_trainer.records import Run
 
 LOOK_EVERY = 0.02  # seconds
 KILLS = 4
-PBT = {
-    "burnInEpochs": 10,
-    "generationEpochs": 10,
-    "maxEpochs": 30,
-    "patience": 9,
-}  # long enough for these
+# Long enough for these.
+PBT = {"burnInEpochs": 10, "generationEpochs": 10, "maxEpochs": 30, "patience": 9}
 
 
 @dataclass

@@ -392,20 +392,24 @@ def test_what_a_run_was_frozen_from_is_missed(tmp_path: Path, mode: str, what: s
     read_ledger(RunFolder(tmp_path), owner_of(tmp_path))
 
 
-class WhileItIsRead(RunFolder):
-    """A folder in which something happens once, just before a certain order is read."""
+class ReadWhileItGoesOn(RunFolder):
+    """A folder in which another controller goes on after one member was read, before another."""
 
-    def __init__(self, root: Path, place: tuple[int, int], happens: Callable[[], None]) -> None:
+    def __init__(self, root: Path, first: int, then: int, goes_on: Callable[[], None]) -> None:
         super().__init__(root)
-        self.place, self.happens = place, happens
-        self.lock = threading.Lock()  # it is read in several threads
+        self.first, self.then, self.goes_on = first, then, goes_on
+        self.read = threading.Event()  # members are read in several threads
+        self.gone_on = False
 
     def order(self, member: int, generation: int) -> Order | None:
-        if (member, generation) == self.place:
-            with self.lock:
-                happens, self.happens = self.happens, lambda: None
-                happens()
-        return super().order(member, generation)
+        if (member, generation) == (self.then, 1) and not self.gone_on:
+            assert self.read.wait(60)
+            self.gone_on = True
+            self.goes_on()
+        found = super().order(member, generation)
+        if member == self.first and found is None:
+            self.read.set()
+        return found
 
 
 def test_a_run_that_another_controller_goes_on_with_while_it_is_read_has_no_gap(
@@ -421,17 +425,5 @@ def test_a_run_that_another_controller_goes_on_with_while_it_is_read_has_no_gap(
             pool.step()
 
     go_on_to(3)
-    read = threading.Event()
-
-    class InTurn(WhileItIsRead):
-        def order(self, member: int, generation: int) -> Order | None:
-            if (member, generation) == self.place:
-                assert read.wait(60)  # until all of the first member's have been looked for
-            found = super().order(member, generation)
-            if member == 0 and found is None:
-                read.set()
-            return found
-
-    folder = InTurn(tmp_path, (2, 1), lambda: go_on_to(5))
-    ledger = read_ledger(folder, owner_of(tmp_path))
+    ledger = read_ledger(ReadWhileItGoesOn(tmp_path, 0, 2, lambda: go_on_to(5)), owner_of(tmp_path))
     assert (ledger.newest[0], ledger.newest[2]) == (3, 5)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -114,7 +114,7 @@ def summary_lines(folder: RunFolder, end: End) -> tuple[str, ...]:
     try:
         summary = json.loads(read_bytes(path, MAX_JSON_BYTES))
         lines = _lines_of(summary, folder, end)
-        found = next(_harmed(folder), None)
+        found = _harmed(folder)
         if found is None:
             return lines
     except OSError as error:
@@ -146,8 +146,8 @@ def _lines_of(summary: Any, folder: RunFolder, end: End) -> tuple[str, ...]:
     )
 
 
-def _harmed(folder: RunFolder) -> Iterator[str]:
-    """Say which results are not as they were written, by what wrote them; at least they are there.
+def _harmed(folder: RunFolder) -> str | None:
+    """Say of a result that it is not as it was written. Raises `OSError` for one that is missing.
 
     Their size alone is looked at: rates can be gigabytes, and this is asked for often.
     """
@@ -159,4 +159,5 @@ def _harmed(folder: RunFolder) -> Iterator[str]:
     for name, size in sizes.items():
         found = (folder.results / name).stat().st_size
         if size is not None and found != size:
-            yield f"{folder.results / name}: was changed: found {found} bytes; expected {size}"
+            return f"{folder.results / name}: was changed: found {found} bytes; expected {size}"
+    return None
