@@ -22,12 +22,7 @@ from pathlib import Path
 import click
 
 from autolfads_operator import __version__
-from autolfads_operator.controller.observe import read_statuses
-from autolfads_operator.controller.reading import read_ledger
-from autolfads_operator.errors import RunStopped
-from autolfads_operator.local_run import (
-    Interrupted,
-    Settings,
+from autolfads_operator.claiming import (
     alone,
     claim,
     folder_of,
@@ -36,8 +31,11 @@ from autolfads_operator.local_run import (
     leave_no_trace,
     opened_run,
     owner_of,
-    run_here,
 )
+from autolfads_operator.controller.observe import read_statuses
+from autolfads_operator.controller.reading import read_ledger
+from autolfads_operator.errors import RunStopped
+from autolfads_operator.local_run import Interrupted, Settings, run_here
 from autolfads_operator.looking_back import history, replay
 from autolfads_operator.machine import gpu_count, worker_arguments
 from autolfads_operator.manifest import fields_without_meaning_locally, read_manifest

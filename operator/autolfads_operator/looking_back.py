@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from autolfads_operator.local_run import is_at_work, opened_run
+from autolfads_operator.claiming import is_at_work, opened_run
 from autolfads_operator.replay import Records, Report, read_records
 from autolfads_operator.replay import replay as check
 from autolfads_operator.replay.story import Story, story_of

@@ -184,9 +184,9 @@ def work(options: dict[str, Any], life: str) -> int:
 
 def control(options: dict[str, Any]) -> int:
     """Be a controller, until the run is over."""
+    from autolfads_operator.claiming import claim, owner_of
     from autolfads_operator.controller.loop import Controller
     from autolfads_operator.controller.vitals import Vitals
-    from autolfads_operator.local_run import claim, owner_of
     from autolfads_operator.manifest import read_manifest
     from autolfads_trainer.store import RunFolder
 

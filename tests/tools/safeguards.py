@@ -709,14 +709,14 @@ SAFEGUARDS = (
     ),
     Safeguard(
         "a run with members is never forgotten",
-        f"{OPERATOR}/local_run.py",
+        f"{OPERATOR}/claiming.py",
         ' and not (folder.root / "members").exists():\n',
         ":\n",
         f"{OTHERS}::test_a_run_with_members_is_never_forgotten",
     ),
     Safeguard(
         "an owner whose spec was changed is no owner",
-        f"{OPERATOR}/local_run.py",
+        f"{OPERATOR}/claiming.py",
         "    if found.spec_hash != _hash(_deciding(found.spec)):\n",
         "    if False:\n",
         f"{OTHERS}::test_an_owner_whose_spec_was_changed_is_no_owner",
@@ -936,7 +936,7 @@ SAFEGUARDS = (
     ),
     Safeguard(
         "a folder called workers may be the user's",
-        f"{OPERATOR}/local_run.py",
+        f"{OPERATOR}/claiming.py",
         "(is_of_a_worker(file.name) or is_temporary(file.name)) and file.is_file()",
         "file.name",
         f"{OTHERS}::test_a_folder_called_workers_may_be_the_user_s",

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from autolfads_operator.claiming import claim, forget, owner_of
 from autolfads_operator.cli import commands
-from autolfads_operator.local_run import claim, forget, owner_of
 from autolfads_operator.manifest import read_manifest
 from autolfads_trainer.store import RunFolder
 from autolfads_trainer.userinput import InputError
