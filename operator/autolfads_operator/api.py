@@ -16,6 +16,7 @@ from autolfads_operator.fields import (
     AutoOrPositive,
     Cores,
     Count,
+    DeviceClass,
     Memory,
     Model,
     Name,
@@ -23,6 +24,7 @@ from autolfads_operator.fields import (
     Population,
     Positive,
     ProblemSeed,
+    Profile,
     ResourceName,
     Seed,
     Text,
@@ -34,6 +36,37 @@ from autolfads_trainer.userinput import shown
 GROUP = "autolfads.io"
 VERSION = "v1alpha1"
 KIND = "AutoLFADSRun"
+
+
+def _fixed(name: str, why: str) -> dict[str, Any]:
+    """Return the rule that a field of `spec` stays as it is."""
+    both = f"has(self.{name}) == has(oldSelf.{name})"
+    same = f"(!has(self.{name}) || self.{name} == oldSelf.{name})"
+    return {"rule": f"{both} && {same}", "message": f"{name} {why}"}
+
+
+def _fixed_unless_suspended(name: str) -> dict[str, Any]:
+    """Return the rule that a setting of the workers changes only while the run is suspended."""
+    return {
+        "rule": f"(oldSelf.suspend && self.suspend) || self.workers.{name} == "
+        f"oldSelf.workers.{name}",
+        "message": f"workers.{name} can change only while the run is suspended: set suspend: true "
+        "first, then change it, then set suspend: false",
+    }
+
+
+_DECIDES = "decides what is trained and cannot change: apply a run of another name"
+# What may change on a live run; everything else would make it another run.
+TRANSITIONS: list[Any] = [
+    *(
+        _fixed(name, _DECIDES)
+        for name in ("data", "configFile", "config", "population", "seed", "pbt", "export")
+    ),
+    *(
+        _fixed_unless_suspended(name)
+        for name in ("membersAtOnce", "perGPU", "gpu", "resources", "podTemplate")
+    ),
+]
 
 EMPTY: dict[str, Any] = {"default": {}}  # the schema's default of a mapping with defaults inside
 # The API server drops a null where `nullable` is not set, so that has() in a CEL rule is exact.
@@ -227,6 +260,16 @@ class Pbt(Model):
 class Gpu(Model):
     """How workers share GPUs on a cluster."""
 
+    model_config = ConfigDict(
+        json_schema_extra={
+            "x-kubernetes-validations": [
+                {
+                    "rule": "self.sharing != 'mig' || self.profile != ''",
+                    "message": "sharing: mig needs the slice's profile, such as 1g.18gb",
+                }
+            ]
+        }
+    )
     sharing: Literal["timeSlicing", "mps", "mig", "dra", "exclusive", "none"] = Field(
         default="timeSlicing",
         description="`timeSlicing` and `mps`: each worker asks for one replica of a GPU that the "
@@ -239,12 +282,22 @@ class Gpu(Model):
         description="Extended resource that a worker asks for; `nvidia.com/gpu.shared` where the "
         "device plugin renames replicas.",
     )
-    profile: str = Field(
+    profile: Profile = Field(
         default="",
-        max_length=63,
         description="With `mig`: the slice's profile, such as `1g.18gb`. Other ways of sharing do "
         "not read it.",
     )
+    device_class: DeviceClass = Field(
+        default="gpu.nvidia.com",
+        description="With `dra`: the DeviceClass that claims ask for. Other ways of sharing do not "
+        "read it.",
+    )
+
+    @model_validator(mode="after")
+    def _mig_has_a_profile(self) -> Self:
+        if self.sharing == "mig" and not self.profile:
+            raise rule_broken("found sharing mig without a profile; expected one such as '1g.18gb'")
+        return self
 
 
 class Resources(Model):
@@ -253,6 +306,64 @@ class Resources(Model):
     cpu: Cores = Field(default=2, description="CPU cores of one worker: 2, or `500m` for half.")
     memory: Memory = Field(
         default="8Gi", description="Memory of one worker, such as `8Gi` (a bare number: bytes)."
+    )
+
+
+class PodTemplate(Model):
+    """What to lay over the workers' pods, written as in a pod. What the operator needs itself (its
+    volumes, labels and environment) cannot be changed."""
+
+    labels: dict[str, str] = Field(default_factory=dict, description="Labels of the pods.")
+    annotations: dict[str, str] = Field(
+        default_factory=dict, description="Annotations of the pods."
+    )
+    node_selector: dict[str, str] = Field(
+        default_factory=dict, description="Labels that a node must have."
+    )
+    tolerations: list[dict[str, Any]] = Field(
+        default_factory=list,
+        description="Taints of nodes that are no obstacle. That of GPU nodes (`nvidia.com/gpu`) is "
+        "none in any case.",
+    )
+    affinity: dict[str, Any] = Field(
+        default_factory=dict, description="Which nodes and which other pods to be near or far from."
+    )
+    topology_spread_constraints: list[dict[str, Any]] = Field(
+        default_factory=list, description="How to spread the pods over nodes or zones."
+    )
+    priority_class_name: str = Field(default="", description="Which pods make room for which.")
+    runtime_class_name: str = Field(
+        default="", description="How the node runs the pods, where that is not its default."
+    )
+    scheduler_name: str = Field(default="", description="A scheduler other than the default.")
+    service_account_name: str = Field(
+        default="",
+        description="ServiceAccount, for image pulls and identities; no token is mounted.",
+    )
+    security_context: dict[str, Any] = Field(
+        default_factory=dict,
+        description="The pods' security context, laid over the operator's: `runAsUser`, `fsGroup` "
+        "and the like, where the volume needs them.",
+    )
+    image: str = Field(default="", description="Image of the worker. Empty: the operator's choice.")
+    image_pull_policy: Literal["", "Always", "IfNotPresent", "Never"] = Field(
+        default="", description="When the image is pulled."
+    )
+    image_pull_secrets: list[dict[str, Any]] = Field(
+        default_factory=list, description="Secrets for the image's registry: `[{name: …}]`."
+    )
+    env: list[dict[str, Any]] = Field(
+        default_factory=list, description="Further environment variables of the worker."
+    )
+    env_from: list[dict[str, Any]] = Field(
+        default_factory=list,
+        description="ConfigMaps and Secrets that are environment variables of the worker.",
+    )
+    volumes: list[dict[str, Any]] = Field(
+        default_factory=list, description="Further volumes. The shared claim cannot be named here."
+    )
+    volume_mounts: list[dict[str, Any]] = Field(
+        default_factory=list, description="Where the further volumes are mounted."
     )
 
 
@@ -276,13 +387,7 @@ class Workers(Model):
     )
     gpu: Gpu = Field(default_factory=Gpu, json_schema_extra=EMPTY)
     resources: Resources = Field(default_factory=Resources, json_schema_extra=EMPTY)
-    pod_template: dict[str, Any] = Field(
-        default_factory=dict,
-        json_schema_extra=EMPTY,
-        description="What to lay over the workers' pods: labels, annotations, nodeSelector, "
-        "tolerations, affinity, priorityClassName, env, volumes, volumeMounts, image, "
-        "imagePullSecrets and the like, written as in a pod.",
-    )
+    pod_template: PodTemplate = Field(default_factory=PodTemplate, json_schema_extra=EMPTY)
 
 
 class Export(Model):
@@ -298,6 +403,7 @@ class Export(Model):
 class RunSpec(Model):
     """What is to be trained, how, and with what. Only `data` has to be given."""
 
+    model_config = ConfigDict(json_schema_extra={"x-kubernetes-validations": TRANSITIONS})
     data: Data
     config_file: Text | None = Field(
         default=None,

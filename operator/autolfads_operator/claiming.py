@@ -48,7 +48,7 @@ def owner_of(run: AutoLFADSRun, manifest: Path) -> Owner:
     return Owner(
         name=run.metadata.name,
         spec=spec,
-        spec_hash=_hash(_deciding(spec)),
+        spec_hash=deciding_hash(spec),
         config_hash=config_hash,
         keep_results=True,
         autolfads=__version__,
@@ -58,6 +58,11 @@ def owner_of(run: AutoLFADSRun, manifest: Path) -> Owner:
 def _deciding(spec: dict[str, Any]) -> dict[str, Any]:
     names = ("data", "configFile", "config", "population", "seed", "pbt", "export")
     return {name: spec[name] for name in names if name in spec}
+
+
+def deciding_hash(spec: dict[str, Any]) -> str:
+    """Return the hash of what decides the run's course."""
+    return _hash(_deciding(spec))
 
 
 def _hash(value: object) -> str:
@@ -115,7 +120,7 @@ def claim(folder: RunFolder, owner: Owner) -> Owner:
     elif not over:
         check_volume(root, in_use=True)  # it may have moved to another since
     _refuse_in_the_way(folder, over)
-    if found.spec_hash != _hash(_deciding(found.spec)):
+    if found.spec_hash != deciding_hash(found.spec):
         raise InputError(
             f"{root / 'owner.json'}: was changed: its spec is not the one that its specHash is of; "
             "expected it as autolfads wrote it: restore the file"

@@ -23,14 +23,22 @@ HEADER = f"""\
 #   python -m autolfads_operator.crd > crds/{PLURAL}.yaml
 """
 
-COLUMNS = (
+COLUMNS: tuple[tuple[Any, ...], ...] = (
     ("State", "string", ".status.state", "The run in one word."),
     ("Generation", "integer", ".status.generation", "The generation of training under way."),
     ("Best", "string", ".status.best.score", "The best score so far; lower is better."),
     ("Members", "integer", ".status.members.running", "Members that a worker trains now."),
     ("Workers", "integer", ".status.workers.ready", "Workers that have shown life."),
+    ("GPU", "string", ".spec.workers.gpu.sharing", "How workers share GPUs.", 1),
+    ("Time left", "string", ".status.timeLeft", "How long training can still take at most.", 1),
     ("Age", "date", ".metadata.creationTimestamp", "Since when the object exists."),
 )
+
+
+def _column(name: str, kind: str, path: str, description: str, priority: int = 0) -> dict[str, Any]:
+    """Return a printer column; with `priority` 1 it is shown by `kubectl get --output=wide`."""
+    column = {"name": name, "type": kind, "jsonPath": path, "description": description}
+    return column | ({"priority": priority} if priority else {})
 
 
 def crd() -> dict[str, Any]:
@@ -61,12 +69,10 @@ def crd() -> dict[str, Any]:
                         "scale": {
                             "specReplicasPath": ".spec.workers.count",
                             "statusReplicasPath": ".status.workers.ready",
+                            "labelSelectorPath": ".status.workers.selector",
                         },
                     },
-                    "additionalPrinterColumns": [
-                        {"name": name, "type": kind, "jsonPath": path, "description": description}
-                        for name, kind, path, description in COLUMNS
-                    ],
+                    "additionalPrinterColumns": [_column(*column) for column in COLUMNS],
                 }
             ],
         },

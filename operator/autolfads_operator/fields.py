@@ -134,6 +134,12 @@ ResourceName = Annotated[
         "a Kubernetes resource's name such as 'nvidia.com/gpu'",
     ),
 ]
+Profile = Annotated[
+    str, *_text_like(r"([0-9]+[cg]\.[0-9a-z.]+)?", 63, "a MIG profile such as '1g.18gb'")
+]
+DeviceClass = Annotated[
+    str, *_text_like(SUBDOMAIN, 253, "a DeviceClass's name such as 'gpu.nvidia.com'")
+]
 Cores = Annotated[
     int | str, *_whole_or_text(1, _AMOUNT, "a number of cores such as 2, or '500m' for half a core")
 ]

@@ -12,7 +12,7 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from autolfads_operator.api import GROUP, KIND, VERSION, AutoLFADSRun
+from autolfads_operator.api import GROUP, KIND, VERSION, AutoLFADSRun, RunSpec
 from autolfads_operator.fields import RULE, Model
 from autolfads_operator.schema import PRESERVE, Node, child, dotted, expected, fields, structural
 from autolfads_trainer.userinput import InputError, nearest, read_yaml, shown
@@ -42,7 +42,7 @@ def read_manifest(path: Path) -> AutoLFADSRun:
     """
     source = str(path)
     run = parse(read_yaml(path, "manifest"), source)
-    missing = unsupported(run)
+    missing = unsupported(run.spec)
     if missing:
         raise InputError("\n".join(f"{source}: {what}" for what in missing))
     return run
@@ -78,12 +78,12 @@ def fields_without_meaning_locally(run: AutoLFADSRun) -> list[str]:
     return [f"spec.{path}" for path in CLUSTER_ONLY if _is_set(run.spec, path)]
 
 
-def unsupported(run: AutoLFADSRun) -> list[str]:
-    """Return what `run` asks for that this version cannot do yet, one sentence each."""
+def unsupported(spec: RunSpec) -> list[str]:
+    """Return what a run asks for that this version cannot do yet, one sentence each."""
     sentences = []
-    if run.spec.workers.members_at_once not in ("auto", 1):
+    if spec.workers.members_at_once not in ("auto", 1):
         sentences.append(
-            f"spec.workers.membersAtOnce: not supported yet: {run.spec.workers.members_at_once}; "
+            f"spec.workers.membersAtOnce: not supported yet: {spec.workers.members_at_once}; "
             "expected 1 or 'auto'"
         )
     return sentences

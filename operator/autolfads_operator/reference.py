@@ -65,6 +65,8 @@ def _table(node: Node, path: tuple[str, ...]) -> str:
     rows = ["| Field | Takes | Default | Meaning |", "|---|---|---|---|"]
     required = _required(node, path)
     for at, field in fields(node, path):
+        if "description" not in field:
+            continue  # what lies in a list or mapping that says itself what it holds
         default = "required" if at in required else _default(field)
         rules = [rule["message"] for rule in field.get("x-kubernetes-validations", ())]
         meaning = " ".join([field["description"], *(f"Rule: {rule}." for rule in rules)])

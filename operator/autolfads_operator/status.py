@@ -63,6 +63,9 @@ class WorkerCounts(StatusModel):
 
     wanted: Count = Field(default=0, description="Workers asked for now; 0 when suspended.")
     ready: Count = Field(default=0, description="Workers that have shown life.")
+    selector: str | None = Field(
+        default=None, description="Label selector of the workers' pods, for autoscalers."
+    )
 
 
 class RunStatus(StatusModel):
@@ -90,6 +93,11 @@ class RunStatus(StatusModel):
     members: MemberCounts | None = None
     best: Best | None = None
     workers: WorkerCounts | None = None
+    time_left: str | None = Field(
+        default=None,
+        description="How long training can still take at most, as it went so far; a run that "
+        "stops improving ends earlier.",
+    )
     start_time: Time | None = Field(default=None, description="When the run was first taken up.")
     completion_time: Time | None = Field(default=None, description="When the run ended.")
     seed: Count | None = Field(

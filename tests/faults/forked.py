@@ -130,6 +130,9 @@ class ForkPool:
                 self.dropped.add(json.loads((self.notes / "struck").read_text())[1])
         return [life for life in self.processes if life not in self.dropped]
 
+    def leaving(self) -> list[str]:
+        return []
+
     def vouches_for(self, life: str) -> bool:
         return life in self.started
 

@@ -100,6 +100,9 @@ class PlayedPool:
             self.ours.add(life)
             self.workers[life] = _Worker(self, life).live()
 
+    def leaving(self) -> list[str]:
+        return []
+
     def vouches_for(self, life: str) -> bool:
         return life in self.ours
 

@@ -148,7 +148,7 @@ MANIFESTS = [pytest.param(one, id=where) for where, one in examples() if "kind" 
 @pytest.mark.parametrize("example", MANIFESTS)
 def test_a_manifest_in_the_documents_is_one(example: dict[str, Any]) -> None:
     run = parse(example, "example")
-    assert not unsupported(run)
+    assert not unsupported(run.spec)
     assert resolved(**run.spec.as_json()).configuration
 
 

@@ -76,7 +76,7 @@ def test_fields_for_clusters_are_named_when_they_were_set(
     ],
 )
 def test_what_does_not_exist_yet_is_told(spec: dict[str, Any], expected: list[str]) -> None:
-    assert unsupported(parse(manifest(**spec), "run.yaml")) == expected
+    assert unsupported(parse(manifest(**spec), "run.yaml").spec) == expected
 
 
 def test_reading_a_manifest_refuses_all_that_does_not_exist_yet(tmp_path: Path) -> None:

@@ -242,6 +242,16 @@ class RunFolder:
         make_folder(self.root)
         return create_once(self.root / "owner.json", owner)
 
+    def note_keep_results(self, keep: bool) -> None:
+        """Change in `owner.json` whether the folder outlives the run's object in the cluster.
+
+        The one thing of a run that can change and is no decision on its course.
+        """
+        owner = self.owner()
+        if owner is not None:
+            changed = owner.model_copy(update={"keep_results": keep})
+            replace(self.root / "owner.json", changed)
+
     def run(self) -> Run | None:
         """What was frozen; None before `prepare` has finished."""
         return read_if_there(self.root / "run.json", Run)

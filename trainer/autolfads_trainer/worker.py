@@ -44,6 +44,7 @@ class Worker:
         allow_import: tuple[str, ...] = (),
         data_at: Path | None = None,
         room_at: Path | None = None,
+        gpu_share: float = 1.0,
     ) -> None:
         self.folder = folder
         self.life = life
@@ -65,6 +66,7 @@ class Worker:
             patience=self.patience,
             data_at=data_at,
             room_at=room_at,
+            gpu_share=gpu_share,
         )
 
     def work(self) -> int:
@@ -235,6 +237,13 @@ def _import_torch() -> None:
 @click.option(
     "--room-at", type=click.Path(path_type=Path), help="The folder whose disk must have room."
 )
+@click.option(
+    "--gpu-share",
+    type=click.FloatRange(0, 1, min_open=True),
+    default=1.0,
+    show_default=True,
+    help="How much of the GPU's memory may be used, where workers share one.",
+)
 def main(
     root: Path,
     life: str,
@@ -245,6 +254,7 @@ def main(
     allow_import: tuple[str, ...],
     data_at: Path | None,
     room_at: Path | None,
+    gpu_share: float,
 ) -> None:
     """Work for the run in a run directory. Started by a controller, not by hand."""
     # Read by OpenMP when torch is loaded, which is later.
@@ -258,6 +268,7 @@ def main(
         allow_import=allow_import,
         data_at=data_at,
         room_at=room_at,
+        gpu_share=gpu_share,
     )
     try:
         sys.exit(worker.work())

@@ -198,8 +198,9 @@ class Controller:
 
     def _idle(self) -> list[str]:
         """Return the lives that have shown life and have nothing to do."""
-        busy = {attempt.task.worker for attempt in self.ledger.open_attempts()}
-        return [life for life in self.pool.lives() if life in self.statuses and life not in busy]
+        not_free = {attempt.task.worker for attempt in self.ledger.open_attempts()}
+        not_free.update(self.pool.leaving())
+        return [life for life in self.pool.lives() if life in self.statuses.keys() - not_free]
 
     def _give_up_the_dead(self, lives: list[str], now: float) -> None:
         alive = set(lives)

@@ -12,6 +12,7 @@ from autolfads_trainer.disk import LATE, NotVisibleYetError, in_words, may_pass
 
 FIRST_WAIT, LONGEST_WAIT = 0.1, 5.0  # seconds between turns that fail
 STALLED = 20.0  # seconds after which a turn that has not come back is told
+STALL = "the volume does not answer"
 CALM = 6.0  # seconds without trouble after which it is over: workers look again every 5 s
 
 
@@ -25,15 +26,17 @@ class SteadyTurns:
         say: told a trouble in plain words, once, and None when it has been over for a while or
             the run ends.
         heard: returns the trouble that workers tell of, who may meet one that a turn does not.
+        done: called in the turns' own thread when a turn has come back, for who waits elsewhere.
     """
 
     turn: Callable[[], bool]
     say: Callable[[str | None], None]
     heard: Callable[[], str | None] = lambda: None
     clock: Callable[[], float] = time.monotonic
+    done: Callable[[], None] = lambda: None
     _told: set[str] = field(default_factory=set)  # in the trouble that is not over
     _calm_since: float | None = None
-    _asked: queue.SimpleQueue[None] = field(default_factory=queue.SimpleQueue)
+    _asked: queue.SimpleQueue[bool] = field(default_factory=queue.SimpleQueue)
     _answers: queue.SimpleQueue[bool | Exception] = field(default_factory=queue.SimpleQueue)
     _thread: threading.Thread | None = None
     _since: float | None = None  # when the turn in progress began
@@ -70,6 +73,10 @@ class SteadyTurns:
             self._tell_calm(CALM if not answer else 0.0)
         return answer
 
+    def end(self) -> None:
+        """Let the thread end, when the turn that it takes has come back. No step after this."""
+        self._asked.put(False)
+
     @property
     def in_progress(self) -> bool:
         """Whether a turn is being taken: then what it changes is not to be read."""
@@ -86,19 +93,19 @@ class SteadyTurns:
             self._thread = threading.Thread(target=self._take_turns, daemon=True, name="turns")
             self._thread.start()
         self._since = self.clock()
-        self._asked.put(None)
+        self._asked.put(True)
 
     def _take_turns(self) -> None:
-        while True:
-            self._asked.get()
+        while self._asked.get():
             try:
                 self._answers.put(self.turn())
             except Exception as error:
                 self._answers.put(error)
+            self.done()
 
     def _tell_stall(self) -> None:
         if self._since is not None and self.clock() - self._since >= STALLED:
-            self._tell("the volume does not answer")
+            self._tell(STALL)
 
     def _put_off(self, error: OSError) -> None:
         now = self.clock()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Protocol
 
 
@@ -23,3 +24,6 @@ class Pool(Protocol):
         A worker of another pool (of a controller before this one, or beside it) may live although
         it is not listed: then its signs decide.
         """
+
+    def leaving(self) -> Collection[str]:
+        """Return those of the lives that were told to leave: they get nothing new to do."""

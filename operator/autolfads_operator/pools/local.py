@@ -108,6 +108,10 @@ class LocalPool:
         """Return whether the worker was started here."""
         return life in self.started
 
+    def leaving(self) -> Sequence[str]:
+        """Return nobody: here they are told to leave when there are no more turns."""
+        return ()
+
     def _has_worked(self, process: _Process) -> bool:
         if process.life in self.worked:
             return True

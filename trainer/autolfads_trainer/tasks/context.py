@@ -59,6 +59,7 @@ class Context:
     patience: Patience  # with a disk that fails for a while, and with names that are seen late
     data_at: Path | None = None  # where the run's data lie now; None: where they did
     room_at: Path | None = None  # the folder whose disk must have room; None: the run's
+    gpu_share: float = 1.0  # of the GPU's memory, where several workers have one
     _data: tuple[str, Recording, Dataset] | None = field(default=None, repr=False)
 
     def run(self) -> Run:
@@ -69,12 +70,22 @@ class Context:
         return run
 
     def torch_device(self) -> torch.device:
-        """The device to train on."""
+        """The device to train on. Raises `InputError` where a GPU is asked for and none is seen."""
         import torch  # noqa: PLC0415  (only those who train wait for it)
 
-        if self.device != "auto":
-            return torch.device(self.device)
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        seen = torch.cuda.is_available()
+        if self.device.startswith("cuda") and not seen:
+            raise InputError(
+                "this worker sees no GPU, although it is to train on one; expected an NVIDIA GPU "
+                "and its driver: see `nvidia-smi` there, or train on CPU (on a cluster: "
+                "spec.workers.gpu.sharing: none; on one machine: --device cpu)"
+            )
+        name = self.device if self.device != "auto" else "cuda" if seen else "cpu"
+        device = torch.device(name)
+        if device.type == "cuda" and self.gpu_share < 1:
+            # Time-slicing keeps nobody from the memory of the others.
+            torch.cuda.set_per_process_memory_fraction(self.gpu_share, device)
+        return device
 
     def data_path(self, run: Run) -> Path:
         """Where the data of the run is."""

@@ -1,0 +1,85 @@
+"""Whether a run can be taken up at all: a chain of checks, the first that objects counts. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import Any
+
+from autolfads_operator.cluster.children.pod import refused as refused_in_template
+from autolfads_operator.cluster.names import DATA, Reason
+from autolfads_operator.cluster.packing.base import Finding
+from autolfads_operator.cluster.run_object import RunObject
+from autolfads_operator.manifest import unsupported
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What the checks look at; `claim` is None where there is none of the name `claim_name`."""
+
+    run: RunObject
+    claim_name: str
+    claim: Mapping[str, Any] | None
+
+
+def objection(asked: Asked) -> Finding | None:
+    """Return why the run is not taken up; None: it is."""
+    for check in CHECKS:
+        finding = check(asked)
+        if finding is not None:
+            return finding
+    return None
+
+
+def _supported(asked: Asked) -> Finding | None:
+    sentences = unsupported(asked.run.spec)
+    return Finding(Reason.UNSUPPORTED, "; ".join(sentences)) if sentences else None
+
+
+def _paths_within(asked: Asked) -> Finding | None:
+    spec = asked.run.spec
+    for field, text in (("data.path", spec.data.path), ("configFile", spec.config_file)):
+        path = PurePosixPath(text) if text is not None else None
+        if path is not None and (path.is_absolute() or ".." in path.parts):
+            return Finding(
+                Reason.PATH_OUTSIDE,
+                f"spec.{field}: found {text}; expected a path relative to the folder {DATA}/ of "
+                f"the claim {asked.claim_name}, without '..'",
+            )
+    return None
+
+
+def _template_fits(asked: Asked) -> Finding | None:
+    sentences = list(refused_in_template(asked.run.spec.workers.pod_template, asked.claim_name))
+    if not sentences:
+        return None
+    said = "; ".join(f"spec.workers.podTemplate.{sentence}" for sentence in sentences)
+    return Finding(Reason.POD_TEMPLATE_INVALID, said)
+
+
+def _claim_is_shared(asked: Asked) -> Finding | None:
+    name = asked.claim_name
+    if asked.claim is None:
+        return Finding(
+            Reason.CLAIM_MISSING,
+            f"no PersistentVolumeClaim {name} in this namespace; expected the shared claim that "
+            "the operator was installed with: make it, or install the operator with another",
+        )
+    modes = asked.claim.get("spec", {}).get("accessModes") or []
+    if "ReadWriteMany" not in modes:
+        return Finding(
+            Reason.CLAIM_NOT_SHARED,
+            f"the PersistentVolumeClaim {name} has {', '.join(modes) or 'no access mode'}; "
+            "expected ReadWriteMany (EFS, FSx for Lustre, NFS), since workers on all nodes and the "
+            "operator share it",
+        )
+    return None
+
+
+CHECKS: tuple[Callable[[Asked], Finding | None], ...] = (
+    _supported,
+    _paths_within,
+    _template_fits,
+    _claim_is_shared,
+)

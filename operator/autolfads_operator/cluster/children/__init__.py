@@ -1,0 +1,1 @@
+"""What the operator makes in the cluster for a run, by pure functions: objects as mappings."""

@@ -1,0 +1,95 @@
+"""What all runs of a namespace need to know of the cluster: asked seldom, and for all at once."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Generic, TypeVar
+
+from autolfads_operator.cluster.client import (
+    DEVICE_CLASSES,
+    EVENTS,
+    FORBIDDEN,
+    NODES,
+    NOT_FOUND,
+    RESOURCE_SLICES,
+    VOLUME_CLAIMS,
+    ApiError,
+    Client,
+)
+from autolfads_operator.cluster.names import Reason
+from autolfads_operator.cluster.packing.base import Finding
+from autolfads_operator.cluster.packing.offers import Offer, offer_of
+
+T = TypeVar("T")
+
+FRESH = 5.0  # seconds that an answer is good for
+
+
+@dataclass
+class Remembered(Generic[T]):
+    """The last answer to a question, asked again when it has grown old, by one at a time."""
+
+    ask: Callable[[], Awaitable[T]]
+    fresh: float = FRESH
+    _answer: T | None = None
+    _until: float = 0.0
+    _lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    async def __call__(self) -> T:
+        """Return the answer."""
+        async with self._lock:
+            if self._answer is None or time.monotonic() >= self._until:
+                self._answer = await self.ask()
+                self._until = time.monotonic() + self.fresh
+            return self._answer
+
+
+class ClusterFacts:
+    """Nodes, device classes and the shared claim."""
+
+    def __init__(self, client: Client, claim: str) -> None:
+        self._client, self._claim = client, claim
+        self._claims = Remembered(self._ask_for_claim)
+        self._plain = Remembered(self._ask_for_nodes)
+        self._with_devices = Remembered(self._ask_for_devices)
+
+    async def shared_claim(self) -> Mapping[str, Any] | None:
+        """Return the shared claim; None: there is none. Raises `ApiError`."""
+        return (await self._claims()) or None
+
+    async def offer(self, *, devices: bool) -> Offer | Finding:
+        """Return what nodes offer, with `devices` those of DRA, too; or why it cannot be seen."""
+        try:
+            return await (self._with_devices if devices else self._plain)()
+        except ApiError as error:
+            if error.status == FORBIDDEN:
+                return Finding(Reason.FORBIDDEN, f"what nodes offer cannot be seen: {error}")
+            raise
+
+    async def failed_creations(self, job: str) -> str | None:
+        """Return what the Job controller last said of pods that it may not make."""
+        fields = f"involvedObject.kind=Job,involvedObject.name={job},reason=FailedCreate"
+        found, _ = await self._client.list(EVENTS, fields=fields)
+        messages = sorted((str(each.get("lastTimestamp")), each.get("message")) for each in found)
+        return str(messages[-1][1]) if messages else None
+
+    async def _ask_for_claim(self) -> Mapping[str, Any]:
+        try:
+            return await self._client.get(VOLUME_CLAIMS, self._claim)
+        except ApiError as error:
+            if error.status == NOT_FOUND:
+                return {}
+            raise
+
+    async def _ask_for_nodes(self) -> Offer:
+        nodes, _ = await self._client.list(NODES)
+        return offer_of(nodes)
+
+    async def _ask_for_devices(self) -> Offer:
+        nodes, _ = await self._client.list(NODES)
+        classes, _ = await self._client.list(DEVICE_CLASSES)
+        slices, _ = await self._client.list(RESOURCE_SLICES)
+        return offer_of(nodes, classes, slices)

@@ -1,0 +1,350 @@
+"""One run's loop: observe → plan → act → say. Level-based: every look takes in everything.
+
+The run directory's turns go on in a thread (`VolumeTurns`), so that a volume that hangs holds up
+this run alone, and only its thread. The cluster is looked at when an event wakes the loop, when a
+turn has brought news, and every few seconds in any case.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import logging
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from autolfads_operator.cluster.acceptance import Asked, objection
+from autolfads_operator.cluster.acting import act
+from autolfads_operator.cluster.client import RUNS, ApiError, Client
+from autolfads_operator.cluster.cluster_facts import ClusterFacts
+from autolfads_operator.cluster.conditions import Held, Situation
+from autolfads_operator.cluster.limits import Limits
+from autolfads_operator.cluster.mirror import Mirror
+from autolfads_operator.cluster.names import PREPARE, WORKER, Condition, Reason
+from autolfads_operator.cluster.packing import Finding, packing_of
+from autolfads_operator.cluster.plan import Wanted, plan
+from autolfads_operator.cluster.pod_facts import PodFacts, dying, facts_of
+from autolfads_operator.cluster.run_object import RunObject, read_run
+from autolfads_operator.cluster.settings import OperatorSettings
+from autolfads_operator.cluster.voice import Voice
+from autolfads_operator.cluster.volume_turns import VolumeTurns
+from autolfads_trainer.userinput import InputError
+
+LOOK = 2.0  # seconds between looks at the cluster when nothing happens
+SOON = 0.25  # seconds from a turn on the volume to the next look
+SELDOM = 30.0  # seconds between looks at a run that is over
+FIRST_RETRY, LAST_RETRY = 1.0, 60.0  # seconds, of requests that the API refuses
+NODE_LOST = 60.0  # seconds since its node was found lost, after which a worker is given up
+PODS_ARE_MADE = 5.0  # seconds that a Job takes at most to make its pods
+ASK_WHY = 20.0  # seconds between questions why it does not
+WIND_UP = 60.0  # seconds after a run's end in which workers leave by themselves
+
+NEVER = "9999"  # a time after all others
+
+HELD = (
+    (Condition.DATA_READY, Reason.INPUT_REFUSED),
+    (Condition.DATA_READY, Reason.WORKERS_DIE),
+    (Condition.WORKERS_READY, Reason.WORKERS_DIE),
+    (Condition.PROGRESSING, Reason.RUN_FOLDER_BROKEN),
+)
+"""What is not tried again before the user has changed something, and where it is said."""
+
+
+@dataclass
+class Operator:
+    """What all loops share."""
+
+    client: Client
+    settings: OperatorSettings
+    mirror: Mirror
+    facts: ClusterFacts
+    other_operators: list[str] = field(default_factory=list)
+
+
+class RunLoop:
+    """The loop of the run of one uid."""
+
+    def __init__(self, operator: Operator, uid: str) -> None:
+        self.operator, self.uid = operator, uid
+        self.last_turn = time.monotonic()  # when the last turn ended, for the probe
+        self.log = logging.LoggerAdapter(logging.getLogger("autolfads.run"), {"run": uid})
+        self._run: RunObject | None = None
+        self._volume: VolumeTurns | None = None
+        self._voice = Voice(operator.client)
+        self._awake = asyncio.Event()
+        self._loop = asyncio.get_running_loop()
+        self._next_look = 0.0
+        self._retry_at, self._wait = 0.0, FIRST_RETRY
+        self._refused: Finding | None = None
+        self._is_accepted = False
+        self._held: Held | None = None
+        self._not_made: Finding | None = None
+        self._lost_since: dict[str, float] = {}
+        self._short_since: float | None = None
+        self._asked_why = 0.0
+        self._over_since: float | None = None
+
+    def wake(self) -> None:
+        """Look at the cluster now: something happened there."""
+        self._next_look = 0.0
+        self._awake.set()
+
+    def _came_back(self) -> None:
+        """Note that a turn on the volume has come back. Called in its thread."""
+        self._loop.call_soon_threadsafe(self._awake.set)
+
+    async def run(self) -> None:
+        """Turn until the run's object is gone."""
+        try:
+            while (body := self.operator.mirror.runs.objects.get(self.uid)) is not None:
+                self._awake.clear()
+                try:
+                    await self._turn(body)
+                except ApiError as error:
+                    self._put_off(error)
+                except Exception:
+                    self.log.exception("a turn failed, and is taken again")
+                    self._retry_at = time.monotonic() + LAST_RETRY
+                self.last_turn = time.monotonic()
+                await self._rest()
+        finally:
+            if self._volume is not None:
+                self._volume.end()
+
+    async def _rest(self) -> None:
+        now = time.monotonic()
+        look_at = max(self._next_look, self._retry_at)
+        until = min(look_at, self._volume.next_at) if self._volume is not None else look_at
+        try:
+            await asyncio.wait_for(self._awake.wait(), max(0.02, until - now))
+        except TimeoutError:
+            return
+
+    def _put_off(self, error: ApiError) -> None:
+        wait = max(self._wait, error.retry_after or 0.0)
+        self._retry_at = time.monotonic() + wait
+        self._wait = min(2 * self._wait, LAST_RETRY)
+        self.log.warning("API: %s (%s); again in %.0f s", error, error.status, wait)
+
+    async def _turn(self, body: Mapping[str, Any]) -> None:
+        run = self._observe_run(body)
+        if run is None or run.deleting or has_ended(self._voice.written or run.status):
+            await self._look_at_the_over(run)
+            return
+        pods = facts_of(self.operator.mirror.pods.of_run(self.uid))
+        if self._is_accepted and self._held is None and self.operator.mirror.is_complete:
+            self._turn_on_volume(run, pods)
+        now = time.monotonic()
+        if now >= self._next_look and now >= self._retry_at:
+            self._next_look = now + LOOK
+            await self._look(run, pods)
+            self._wait = FIRST_RETRY
+
+    def _observe_run(self, body: Mapping[str, Any]) -> RunObject | None:
+        """Read the object, if it is new; a new generation is a new chance for what was held."""
+        known, metadata = self._run, body["metadata"]
+        if known is not None and known.generation == metadata["generation"]:
+            deleting = "deletionTimestamp" in metadata
+            if known.deleting != deleting:
+                self._run = dataclasses.replace(known, deleting=deleting)
+            return self._run
+        try:
+            run = read_run(body)
+        except InputError as error:  # the cluster's definition of a run is not this operator's
+            if known is None:
+                self.log.warning("not a run that this operator understands: %s", error)
+            return None
+        self.log = logging.LoggerAdapter(logging.getLogger("autolfads.run"), {"run": run.name})
+        self._run = run
+        if known is None:
+            self._voice.begin(run)
+            self._held = held_by(run.status, run.generation)
+        else:
+            self._held = None
+            self._next_look = 0.0
+            if self._volume is not None:
+                self._volume.try_again(run)
+        return run
+
+    def _turn_on_volume(self, run: RunObject, pods: tuple[PodFacts, ...]) -> None:
+        if self._volume is None:
+            self._volume = VolumeTurns(run, self.operator.settings, self._came_back)
+        volume, before = self._volume, self._volume.seen
+        pool = volume.side.pool
+        running = [pod for pod in pods if pod.phase == "running"]
+        pool.preparing = tuple(pod.uid for pod in running if pod.role == PREPARE)
+        pool.training = tuple(pod.uid for pod in running if pod.role == WORKER)
+        pool.told_to_leave = frozenset(pod.uid for pod in running if pod.leaving)
+        volume.step(idle=run.spec.suspend and not running)
+        self._held = volume.held
+        if volume.seen is not before or volume.trouble != self._voice.trouble:
+            self._next_look = min(self._next_look, time.monotonic() + SOON)
+        if volume.over and self._over_since is None:
+            self._over_since = time.monotonic()
+
+    # The cluster
+
+    async def _look(self, run: RunObject, pods: tuple[PodFacts, ...]) -> None:
+        operator, volume = self.operator, self._volume
+        self._refused = objection(
+            Asked(run, operator.settings.claim, await operator.facts.shared_claim())
+        )
+        if volume is not None and volume.refused is not None:
+            self._refused = volume.refused
+        newly_accepted = self._refused is None and not self._is_accepted
+        self._is_accepted = self._refused is None
+        if newly_accepted and volume is None:
+            self._awake.set()  # for the first turn on the volume
+        self._find_the_dying(run, pods)
+        limits = Limits(run, self._voice.started, time.time())
+        seen = volume.seen if volume is not None else None
+        wanted = self._wanted(run, past_deadline=limits.past_deadline)
+        jobs = operator.mirror.jobs.of_run(self.uid)
+        now = Situation(
+            run=run,
+            wanted=wanted,
+            refused=self._refused,
+            other_operators=tuple(operator.other_operators),
+            seen=seen,
+            jobs=jobs,
+            pods=pods,
+            lacking=await self._lacking(run, wanted),
+            not_made=await self._why_not_made(wanted, jobs, pods),
+            trouble=volume.trouble if volume is not None else None,
+            stalled=volume.stalled if volume is not None else False,
+            held=self._held,
+            past_deadline=limits.past_deadline,
+        )
+        await self._act(run, now)
+        if self._knows_what_to_say(now):
+            await self._voice.say(now)
+
+    def _knows_what_to_say(self, now: Situation) -> bool:
+        """Return False before the first turn of a run of which something was said before."""
+        told = now.refused or now.held or now.trouble or now.past_deadline
+        return now.seen is not None or bool(told) or not (self._voice.written or {}).get("state")
+
+    def _wanted(self, run: RunObject, *, past_deadline: bool) -> Wanted:
+        volume = self._volume
+        seen = volume.seen if volume is not None else None
+        long_over = self._over_since is not None and time.monotonic() - self._over_since > WIND_UP
+        if run.spec.suspend or self._held is not None or past_deadline or long_over:
+            return Wanted("rest")
+        if self._refused is not None or seen is None:
+            return Wanted("unknown")
+        if not seen.prepared:
+            return Wanted("prepare")
+        population = seen.picture.population or 1
+        return Wanted("train", min(run.spec.workers.count, population))
+
+    async def _lacking(self, run: RunObject, wanted: Wanted) -> Finding | None:
+        if wanted.stage == "rest" or run.spec.workers.gpu.sharing == "none":
+            return None
+        workers = run.spec.workers
+        offer = await self.operator.facts.offer(devices=workers.gpu.sharing == "dra")
+        if isinstance(offer, Finding):
+            return offer
+        count = wanted.count if wanted.stage == "train" else workers.count
+        return packing_of(workers).lacking(workers, count, offer)
+
+    async def _why_not_made(
+        self, wanted: Wanted, jobs: list[Any], pods: tuple[PodFacts, ...]
+    ) -> Finding | None:
+        """Return why the cluster makes no pods; the refusal of a Job itself is noted already."""
+        alive = [pod for pod in pods if pod.phase != "over"]
+        starting = [job for job in jobs if not job["spec"].get("suspend")]
+        short = wanted.stage != "rest" and starting and not alive
+        now = time.monotonic()
+        if not short:
+            self._short_since = None
+            if self._not_made is not None and (alive or wanted.stage == "rest"):
+                self._not_made = None
+            return self._not_made
+        self._short_since = self._short_since or now
+        if now - self._short_since >= PODS_ARE_MADE and now - self._asked_why >= ASK_WHY:
+            self._asked_why = now
+            said = await self.operator.facts.failed_creations(starting[0]["metadata"]["name"])
+            if said is not None:
+                self._not_made = Finding(Reason.POD_REFUSED, f"no pod may be made: {said}")
+        return self._not_made
+
+    def _find_the_dying(self, run: RunObject, pods: tuple[PodFacts, ...]) -> None:
+        """Give up workers whose node is lost; hold the run where all die as they start."""
+        now = time.monotonic()
+        lost = {pod.uid for pod in pods if pod.node_lost}
+        self._lost_since = {uid: self._lost_since.get(uid, now) for uid in lost}
+        if self._volume is not None:
+            gone = {uid for uid, since in self._lost_since.items() if now - since > NODE_LOST}
+            self._volume.side.pool.dropped |= gone
+        if self._held is not None or run.spec.suspend:
+            return
+        starts = {
+            job["metadata"]["name"]: job.get("status", {}).get("startTime")
+            for job in self.operator.mirror.jobs.of_run(self.uid)
+        }
+        for role, condition in ((PREPARE, Condition.DATA_READY), (WORKER, Condition.WORKERS_READY)):
+            # Pods from before a suspension tell nothing of what was changed in it.
+            theirs = [
+                pod
+                for pod in pods
+                if pod.role == role and pod.created >= (starts.get(pod.job) or NEVER)
+            ]
+            if (last := dying(theirs)) is not None:
+                self._held = Held(condition, Finding(Reason.WORKERS_DIE, _dying_words(last)))
+
+    async def _act(self, run: RunObject, now: Situation) -> None:
+        pool = self._volume.side.pool if self._volume is not None else None
+        dropped = frozenset(pool.dropped) if pool is not None else frozenset[str]()
+        jobs = list(now.jobs)
+        actions = plan(run, self.operator.settings, now.wanted, jobs, now.pods, dropped)
+        try:
+            await act(self.operator.client, actions)
+        except ApiError as error:
+            if error.may_pass:
+                raise
+            self._not_made = Finding(
+                Reason.FORBIDDEN if error.status == 403 else Reason.POD_REFUSED, str(error)
+            )
+            await self._voice.say(dataclasses.replace(now, not_made=self._not_made))
+            raise
+
+    async def _look_at_the_over(self, run: RunObject | None) -> None:
+        """Nothing more can come of a run that has ended, but the end of its object."""
+        self._next_look = time.monotonic() + SELDOM
+        if self._volume is not None:
+            self._volume.next_at = self._next_look
+        if run is None or run.deleting:
+            return
+        limits = Limits(run, self._voice.started, time.time())
+        left = limits.until_deletion(self._voice.ended)
+        if left is not None and left <= 0:
+            await self.operator.client.delete(RUNS, run.name, uid=run.uid)
+        elif left is not None:
+            self._next_look = time.monotonic() + min(SELDOM, left)
+
+
+def _dying_words(last: PodFacts) -> str:
+    said = f"the last one said:\n{last.last_words}" if last.last_words else "they said nothing"
+    return (
+        f"worker after worker died as it started (exit code {last.exit_code}); {said}\nWhen that "
+        "is mended, set spec.suspend: true and then false, and the run goes on"
+    )
+
+
+def held_by(status: Mapping[str, Any], generation: int) -> Held | None:
+    """Return what a status says that the run waits for, unless its user has changed it since."""
+    for each in status.get("conditions") or []:
+        if (
+            (each["type"], each["reason"]) in HELD
+            and each["status"] == "False"
+            and each.get("observedGeneration") == generation
+        ):
+            return Held(each["type"], Finding(each["reason"], each["message"]))
+    return None
+
+
+def has_ended(status: Mapping[str, Any]) -> bool:
+    """Return whether a status says that the run is over, and nothing is left to do."""
+    return status.get("completionTime") is not None

@@ -1,0 +1,73 @@
+"""Saying how a run is: one status, written when it has changed, and then its Events."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from autolfads_operator.cluster.client import CONFLICT, EVENTS, NOT_FOUND, RUNS, ApiError, Client
+from autolfads_operator.cluster.conditions import Situation
+from autolfads_operator.cluster.report import events_of, matters, status_of
+from autolfads_operator.cluster.run_object import RunObject
+
+COUNTS = 10.0  # seconds between writes of a status in which nothing but counts has changed
+
+
+class Voice:
+    """What has been said of one run."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        self._written_at = 0.0
+        self.written: Mapping[str, Any] | None = None
+        self.trouble: str | None = None  # the volume's, as it was last said
+
+    def begin(self, run: RunObject) -> None:
+        """Go on from the status that is there."""
+        self.written = run.status
+
+    @property
+    def started(self) -> str | None:
+        """When the run was first taken up."""
+        return (self.written or {}).get("startTime")
+
+    @property
+    def ended(self) -> str | None:
+        """When it ended."""
+        return (self.written or {}).get("completionTime")
+
+    async def say(self, now: Situation) -> None:
+        """Write the status if it has changed, and post Events. Raises `ApiError`."""
+        self.trouble = now.trouble
+        before = self.written or {}
+        at = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        status = status_of(now, before, at)
+        if status == {name: before.get(name) for name in status}:
+            return
+        in_time = time.monotonic() - self._written_at >= COUNTS
+        if not matters(status, before) and not in_time:
+            return
+        try:
+            # The uid: not the status of another run of the same name.
+            body = {"metadata": {"uid": now.run.uid}, "status": status}
+            await self._client.patch(RUNS, now.run.name, body, subresource="status")
+        except ApiError as error:
+            if error.status in (NOT_FOUND, CONFLICT):  # it is being deleted
+                return
+            raise
+        self.written, self._written_at = status, time.monotonic()
+        log = logging.LoggerAdapter(
+            logging.getLogger("autolfads.run"),
+            {"run": now.run.name, "generation": status.get("generation")},
+        )
+        for event in events_of(now.run, status, before, at):
+            log.info("%s: %s", event["reason"], event["message"])
+            try:
+                await self._client.create(EVENTS, event)
+            except ApiError as error:
+                # An Event lost is a pity; a run must not stand still for it.
+                if error.status != CONFLICT:
+                    log.warning("Event not posted: %s", error)

@@ -1,0 +1,144 @@
+"""A run's turns on the shared volume, in a thread of their own, and what is seen of them outside.
+
+The operator's loop never touches the volume: it reads `seen`, which is replaced after each turn.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from autolfads_operator import __version__
+from autolfads_operator.claiming import claim, deciding_hash
+from autolfads_operator.cluster.names import DATA_FOLDER
+from autolfads_operator.cluster.run_object import RunObject
+from autolfads_operator.cluster.settings import OperatorSettings
+from autolfads_operator.controller.loop import Controller
+from autolfads_operator.controller.vitals import Vitals
+from autolfads_operator.pools.pods import PodPool
+from autolfads_operator.view.pace import Pace
+from autolfads_operator.view.picture import Picture, picture_of
+from autolfads_trainer.disk import StoreError
+from autolfads_trainer.records import End, Owner
+from autolfads_trainer.store import RunFolder
+from autolfads_trainer.userinput import InputError
+
+
+class FolderRefused(InputError):  # noqa: N818  (the folder is)
+    """The run's folder is not this run's, or not as this run has left it."""
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What the last turn saw."""
+
+    picture: Picture
+    seconds_left: float | None
+    end: End | None
+    showing_life: frozenset[str]  # of our workers
+    working: frozenset[str]  # workers with a task that is not over
+
+    @property
+    def prepared(self) -> bool:
+        """Whether data and configuration are frozen."""
+        return self.picture.population is not None
+
+
+@dataclass
+class VolumeSide:
+    """One run's controller, made in its first turn: reading hangs where the volume does."""
+
+    run: RunObject
+    settings: OperatorSettings
+    clock: Callable[[], float] = time.monotonic
+    pool: PodPool = field(init=False)
+    seen: Seen | None = field(init=False, default=None)
+    unfit: str | None = field(init=False, default=None)  # what the volume cannot do
+    keep_results: bool = field(init=False)
+    _noted_keep: bool | None = field(init=False, default=None)
+    _controller: Controller | None = field(init=False, default=None)
+    _pace: Pace = field(init=False, default_factory=Pace)
+
+    def __post_init__(self) -> None:
+        self.pool = PodPool(self._is_prepared)
+        self.keep_results = self.run.spec.keep_results
+
+    def _is_prepared(self) -> bool:
+        return self._controller is not None and self._controller.ledger.run is not None
+
+    def turn(self) -> bool:
+        """Take a turn; return whether the run is over. Raises as `Controller.turn` does."""
+        controller = self._controller
+        if controller is None:
+            controller = self._begin()
+            if controller is None:
+                return False
+        self._note_keep_results(controller)
+        over = controller.turn()
+        picture = picture_of(controller.ledger, controller.statuses)
+        lives = self.pool.lives()
+        self.seen = Seen(
+            picture=picture,
+            seconds_left=self._pace.seconds_left(self.clock(), picture),
+            end=controller.ledger.end,
+            showing_life=frozenset(life for life in lives if life in controller.statuses),
+            working=frozenset(each.task.worker for each in controller.ledger.open_attempts()),
+        )
+        return over
+
+    @property
+    def more(self) -> bool:
+        """Whether the last turn left something to do."""
+        return self._controller is not None and self._controller.more
+
+    def trouble(self) -> str | None:
+        """Return what the run waits for, in plain words."""
+        return self._controller.trouble() if self._controller is not None else None
+
+    def begin_again(self) -> None:
+        """Read everything anew in the next turn."""
+        self._controller = None
+
+    def _begin(self) -> Controller | None:
+        folder = RunFolder(self.settings.root / self.run.folder)
+        try:
+            owner = claim(folder, owner_of(self.run, self.settings))
+        except InputError as error:
+            raise FolderRefused(str(error)) from None
+        except StoreError as error:
+            if folder.root.is_dir() and folder.owner() is not None:
+                raise
+            self.unfit = str(error)
+            return None
+        self.unfit = None
+        self._noted_keep = owner.keep_results
+        vitals = Vitals(silent_after=self.settings.silent_after)
+        self._controller = Controller(folder, owner, self.pool, vitals=vitals)
+        return self._controller
+
+    def _note_keep_results(self, controller: Controller) -> None:
+        """Write down whether results outlive the run's object: it may change while it exists."""
+        if self._noted_keep != self.keep_results:
+            controller.folder.note_keep_results(self.keep_results)
+            self._noted_keep = self.keep_results
+
+
+def owner_of(run: RunObject, settings: OperatorSettings) -> Owner:
+    """Return whose the folder will be. Paths become those that a worker sees in its pod."""
+    spec = run.spec.as_json()
+    if "path" in spec["data"]:
+        spec["data"]["path"] = str(Path(DATA_FOLDER, spec["data"]["path"]))
+    if spec.get("configFile"):
+        spec["configFile"] = str(Path(DATA_FOLDER, spec["configFile"]))
+    return Owner(
+        name=run.name,
+        spec=spec,
+        spec_hash=deciding_hash(spec),
+        namespace=run.namespace,
+        uid=run.uid,
+        cluster=settings.cluster,
+        keep_results=run.spec.keep_results,
+        autolfads=__version__,
+    )

@@ -1,0 +1,118 @@
+"""When a run's turns on the shared volume are taken, and what came of the last one."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from autolfads_operator.cluster.conditions import Held
+from autolfads_operator.cluster.names import Condition, Reason
+from autolfads_operator.cluster.packing import Finding
+from autolfads_operator.cluster.run_object import RunObject
+from autolfads_operator.cluster.settings import OperatorSettings
+from autolfads_operator.cluster.volume_side import FolderRefused, Seen, VolumeSide
+from autolfads_operator.controller.steady import STALL, SteadyTurns
+from autolfads_trainer.disk import StoreError, in_words
+from autolfads_trainer.userinput import InputError
+
+SHORTEST, LONGEST = 0.1, 1.0  # seconds between turns,
+SHARE = 5.0  # so many times what a turn took: a busy operator asks each volume less often
+SELDOM = 5.0  # seconds between turns when little can come of them, or the last one failed
+SOON = 0.5  # seconds until a turn that was put off is asked for again
+
+
+class VolumeTurns:
+    """Takes the turns of one run, one at a time, and never waits for one. No API in here.
+
+    Attributes:
+        seen: what the last good turn saw.
+        held: why no further turn is taken until the user has changed something.
+        refused: why the run's folder is not this run's.
+        over: whether the run is over and everything is tidied.
+        next_at: when `step` is to be called next; `time.monotonic`.
+    """
+
+    def __init__(
+        self, run: RunObject, settings: OperatorSettings, came_back: Callable[[], None]
+    ) -> None:
+        self.side = VolumeSide(run, settings)
+        self.held: Held | None = None
+        self.refused: Finding | None = None
+        self.over = False
+        self.next_at = 0.0
+        self._told: list[str] = []
+        self._failed: str | None = None
+        self._began = 0.0
+        self._turns = SteadyTurns(self.side.turn, self._tell, self.side.trouble, done=came_back)
+
+    @property
+    def seen(self) -> Seen | None:
+        """What the last good turn saw."""
+        return self.side.seen
+
+    @property
+    def trouble(self) -> str | None:
+        """What the volume does not do, in plain words; None: all is well."""
+        return self._told[-1] if self._told else self._failed
+
+    @property
+    def stalled(self) -> bool:
+        """Whether the volume does not answer at all."""
+        return STALL in self._told
+
+    def _tell(self, words: str | None) -> None:
+        self._told = [*self._told, words] if words is not None else []
+
+    def step(self, *, idle: bool) -> None:
+        """Begin a turn if it is time, or take what came of the one that goes on.
+
+        With `idle` nothing new is expected of the run directory.
+        """
+        now = time.monotonic()
+        if self.over or self.held is not None or self.refused is not None:
+            self.next_at = now + SELDOM
+            return
+        if not self._turns.in_progress:
+            if now < self.next_at:
+                return
+            self._began = now
+        try:
+            over = self._turns.step(0)
+        except FolderRefused as error:
+            self.refused = Finding(Reason.SPEC_CHANGED, str(error))
+        except InputError as error:
+            self.held = Held(Condition.DATA_READY, Finding(Reason.INPUT_REFUSED, str(error)))
+        except StoreError as error:
+            finding = Finding(Reason.RUN_FOLDER_BROKEN, str(error))
+            self.held = Held(Condition.PROGRESSING, finding)
+        except OSError as error:
+            self._failed = in_words(error)
+            self.side.begin_again()
+            self.next_at = now + SELDOM
+        else:
+            self._go_on(over, now, idle=idle)
+
+    def _go_on(self, over: bool | None, now: float, *, idle: bool) -> None:
+        if over is None:  # it goes on, or was put off
+            self.next_at = now + SOON
+            return
+        self.over = over
+        self._failed = self.side.unfit
+        if idle or self.side.unfit is not None:
+            self.next_at = now + SELDOM
+        elif self.side.more:
+            self.next_at = now
+        else:
+            self.next_at = now + min(LONGEST, max(SHORTEST, SHARE * (now - self._began)))
+
+    def try_again(self, run: RunObject) -> None:
+        """Forget what held the run: the user has changed something in `run`."""
+        self.side.keep_results = run.spec.keep_results
+        if self.held is not None or self.refused is not None:
+            self.side.begin_again()
+            self.held = self.refused = None
+            self.next_at = 0.0
+
+    def end(self) -> None:
+        """Take no further turn."""
+        self._turns.end()
