@@ -264,7 +264,8 @@ class Gpu(Model):
         json_schema_extra={
             "x-kubernetes-validations": [
                 {
-                    "rule": "self.sharing != 'mig' || self.profile != ''",
+                    # has(): the default `{}` is checked before its own defaults are in it.
+                    "rule": "!has(self.sharing) || self.sharing != 'mig' || self.profile != ''",
                     "message": "sharing: mig needs the slice's profile, such as 1g.18gb",
                 }
             ]

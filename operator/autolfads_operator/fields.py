@@ -24,7 +24,7 @@ from autolfads_trainer.userinput import shown
 RULE = "autolfads_rule"
 """The `type` of errors whose message is already the whole sentence after the field's name."""
 
-MAX_SEED = 2**63 - 1  # a signed 64-bit integer, the largest whole number that Kubernetes keeps
+MAX_SEED = 2**53 - 1  # bounds are floats to Kubernetes: it takes 2**63 - 1 for a negative number
 LABEL = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?"
 SUBDOMAIN = rf"{LABEL}(\.{LABEL})*"
 LEAST_MEMORY = 2**20  # `memory: 8` would be eight bytes: nobody means that

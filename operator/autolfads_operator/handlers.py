@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 import os
 import signal
 from collections.abc import Coroutine
@@ -45,6 +46,17 @@ def watches(runs: Runs) -> kopf.OperatorRegistry:
     on(GROUP, VERSION, PLURAL, mirror.runs, None)
     on("batch", "v1", "jobs", mirror.jobs, ours)
     on("", "v1", "pods", mirror.pods, ours)
+
+    @kopf.on.login(registry=registry)
+    async def login(**kwargs: Any) -> kopf.ConnectionInfo | None:
+        host, port = (os.environ.get(f"KUBERNETES_SERVICE_{part}") for part in ("HOST", "PORT"))
+        inside = kopf.login_with_service_account(**kwargs)
+        if inside is None or not host:
+            return kopf.login_with_kubeconfig(**kwargs)
+        # By its address, as the other client does: a cluster's DNS can be away.
+        address = f"[{host}]" if ":" in host else host
+        return dataclasses.replace(inside, server=f"https://{address}:{port or 443}")
+
     return registry
 
 

@@ -53,7 +53,7 @@ def status_of(now: Situation, before: Mapping[str, Any], at: str) -> Status:
             "selector": f"{RUN_UID}={run.uid},{ROLE}={WORKER}",
         },
         "startTime": before.get("startTime") or at,
-        "completionTime": before.get("completionTime") or (at if now.ended else None),
+        "completionTime": before.get("completionTime") or (at if now.tidied else None),
         "runFolder": run.folder,
         "timeLeft": None,
     }

@@ -27,7 +27,7 @@ from autolfads_trainer.config.checks import (
 )
 from autolfads_trainer.records import MOST_MEMBERS
 
-MAX_SEED = 2**63 - 1  # the largest that JSON through Kubernetes and torch both carry
+MAX_SEED = 2**53 - 1  # the largest that a manifest can hold, too
 
 Decay = Annotated[float, number(Bounds(0, 1, lowest_included=False, highest_included=False))]
 

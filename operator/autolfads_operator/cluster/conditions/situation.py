@@ -45,6 +45,7 @@ class Situation:
         trouble: what the run's volume does not do, in plain words.
         stalled: whether the volume does not answer at all.
         held: why it waits for its user.
+        tidied: whether the run is over, and nothing of it is at work any more.
         past_deadline: whether `activeDeadlineSeconds` are over.
     """
 
@@ -60,6 +61,7 @@ class Situation:
     trouble: str | None = None
     stalled: bool = False
     held: Held | None = None
+    tidied: bool = False
     past_deadline: bool = False
 
     @property

@@ -20,7 +20,7 @@ def workers_ready(now: Situation) -> Verdict:
     # Told before any pod is made, and also while the data are looked at: it takes long to mend.
     if now.lacking is not None and now.ready < now.wanted.count:
         return Verdict("False", now.lacking.reason, now.lacking.message)
-    if now.wanted.stage == "prepare":
+    if now.wanted.stage != "train":
         return Verdict("False", Reason.WAITING_FOR_DATA, "workers come when the data are checked")
     obstacle = now.not_made or _queued(now) or _of_pods(now)
     if now.ready >= now.wanted.count:

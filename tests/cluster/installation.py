@@ -1,0 +1,110 @@
+"""The operator in a test cluster: `deploy/` as a user applies it, with this machine's Python."""
+
+from __future__ import annotations
+
+import copy
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+import machine
+from kube.images import MACHINE_IMAGE
+
+NAMESPACE = "autolfads"
+CLAIM = "autolfads"
+USER = 10001
+CRD = machine.ROOT / "crds" / "autolfadsruns.yaml"
+DEPLOY = machine.ROOT / "deploy" / "operator.yaml"
+WORKER = f"{sys.executable} -m autolfads_trainer.worker"
+
+
+def crd() -> dict[str, Any]:
+    """Return the resource's definition."""
+    found: dict[str, Any] = yaml.safe_load(CRD.read_text())
+    return found
+
+
+def make_volume(folder: Path) -> Path:
+    """Make the folder that is the shared volume."""
+    for each in (folder, folder / "data"):
+        each.mkdir(parents=True, exist_ok=True)
+        os.chown(each, USER, USER)
+    return folder
+
+
+def shared_claim(volume: Path) -> list[dict[str, Any]]:
+    """Return the shared volume and its claim."""
+    return machine.volume_and_claim(CLAIM, volume, NAMESPACE)
+
+
+def operator_objects(**environment: str) -> list[dict[str, Any]]:
+    """Return all of `deploy/`, with a Deployment that runs here."""
+    objects = list(yaml.safe_load_all(DEPLOY.read_text()))
+    for each in objects:
+        if each["kind"] == "Deployment":
+            _run_here(each, environment)
+    return objects
+
+
+def _run_here(deployment: dict[str, Any], environment: dict[str, str]) -> None:
+    pod = deployment["spec"]["template"]["spec"]
+    container = pod["containers"][0]
+    container["image"] = MACHINE_IMAGE
+    container["command"] = [sys.executable, "-m", "autolfads_operator.cli", "operator"]
+    settings = {
+        "AUTOLFADS_OPERATOR_IMAGE": MACHINE_IMAGE,
+        "AUTOLFADS_OPERATOR_WORKER_COMMAND": WORKER,
+        "AUTOLFADS_OPERATOR_GPU_DEVICE": "auto",  # the GPUs here are pretended
+        **environment,
+    }
+    kept = [each for each in container["env"] if each["name"] not in settings]
+    container["env"] = kept + [{"name": key, "value": value} for key, value in settings.items()]
+    container["volumeMounts"] += machine.mounts()
+    pod["volumes"] += machine.volumes()
+
+
+def pod_template() -> dict[str, Any]:
+    """Return the `podTemplate` of runs whose workers run here."""
+    return {"volumes": machine.volumes(), "volumeMounts": machine.mounts()}
+
+
+def run(name: str, **spec: Any) -> dict[str, Any]:
+    """Return an AutoLFADSRun that trains for real, and is over within two minutes."""
+    base: dict[str, Any] = {
+        "data": {"generate": {"problem": "lorenz", "conditions": 4, "trials": 6, "channels": 10}},
+        "config": {"model": SMALL},
+        "population": 4,
+        "seed": 1,
+        "pbt": {"generationEpochs": 4, "burnInEpochs": 4, "maxEpochs": 20, "searchSpace": SPACE},
+        "workers": {
+            "count": 4,
+            "resources": {"cpu": "300m", "memory": "1Gi"},
+            "podTemplate": pod_template(),
+        },
+        "export": {"posteriorSamples": 2},
+    }
+    return {
+        "apiVersion": "autolfads.io/v1alpha1",
+        "kind": "AutoLFADSRun",
+        "metadata": {"name": name, "namespace": NAMESPACE},
+        "spec": _laid_over(base, spec),
+    }
+
+
+SMALL = {
+    **dict.fromkeys(("ic_enc_dim", "ci_enc_dim", "con_dim", "ic_dim"), 6),
+    **{"gen_dim": 16, "fac_dim": 6, "co_dim": 1},
+}
+SPACE = {"model.lr_init": {"min": 1e-4, "max": 1e-2, "init": 4e-3}}
+
+
+def _laid_over(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
+    merged = copy.deepcopy(below)
+    for key, value in above.items():
+        inner = merged.get(key)
+        both = isinstance(inner, dict) and isinstance(value, dict)
+        merged[key] = _laid_over(inner, value) if both and key != "data" else value
+    return merged
