@@ -45,11 +45,13 @@ class Worker:
         data_at: Path | None = None,
         room_at: Path | None = None,
         gpu_share: float = 1.0,
+        trains: bool = True,
     ) -> None:
         self.folder = folder
         self.life = life
         self.device = device
         self.parent = parent
+        self.trains = trains
         self.told_to_leave = False
         self.status = WorkerStatus(counter=0, doing="starting", device=device)
         self.last_said = 0.0
@@ -87,7 +89,7 @@ class Worker:
                 return 0
             if assignment is None or assignment.task is None or assignment.task == done:
                 # Waiting is the time to import torch: the first task would wait for it otherwise.
-                if done is not None and not warm:
+                if done is not None and self.trains and not warm:
                     _import_torch()
                     warm = True
                 self._breathe()
@@ -244,6 +246,7 @@ def _import_torch() -> None:
     show_default=True,
     help="How much of the GPU's memory may be used, where workers share one.",
 )
+@click.option("--only-prepares", is_flag=True, help="It need not load what training needs.")
 def main(
     root: Path,
     life: str,
@@ -255,6 +258,7 @@ def main(
     data_at: Path | None,
     room_at: Path | None,
     gpu_share: float,
+    only_prepares: bool,
 ) -> None:
     """Work for the run in a run directory. Started by a controller, not by hand."""
     # Read by OpenMP when torch is loaded, which is later.
@@ -269,6 +273,7 @@ def main(
         data_at=data_at,
         room_at=room_at,
         gpu_share=gpu_share,
+        trains=not only_prepares,
     )
     try:
         sys.exit(worker.work())

@@ -202,6 +202,7 @@ class RunLoop:
         seen = volume.seen if volume is not None else None
         wanted = self._wanted(run, past_deadline=limits.past_deadline)
         jobs = operator.mirror.jobs.of_run(self.uid)
+        all_gone = all(pod.phase == "over" for pod in pods)
         now = Situation(
             run=run,
             wanted=wanted,
@@ -215,6 +216,7 @@ class RunLoop:
             trouble=volume.trouble if volume is not None else None,
             stalled=volume.stalled if volume is not None else False,
             held=self._held,
+            tidied=self._over_since is not None and (all_gone or self._long_over),
             past_deadline=limits.past_deadline,
         )
         await self._act(run, now)
@@ -226,11 +228,14 @@ class RunLoop:
         told = now.refused or now.held or now.trouble or now.past_deadline
         return now.seen is not None or bool(told) or not (self._voice.written or {}).get("state")
 
+    @property
+    def _long_over(self) -> bool:
+        return self._over_since is not None and time.monotonic() - self._over_since > WIND_UP
+
     def _wanted(self, run: RunObject, *, past_deadline: bool) -> Wanted:
         volume = self._volume
         seen = volume.seen if volume is not None else None
-        long_over = self._over_since is not None and time.monotonic() - self._over_since > WIND_UP
-        if run.spec.suspend or self._held is not None or past_deadline or long_over:
+        if run.spec.suspend or self._held is not None or past_deadline or self._long_over:
             return Wanted("rest")
         if self._refused is not None or seen is None:
             return Wanted("unknown")

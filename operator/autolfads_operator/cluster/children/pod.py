@@ -129,7 +129,7 @@ def _arguments(run: RunObject, settings: OperatorSettings, role: str) -> list[st
     ]
     arguments.append(f"--threads={whole_cores(workers.resources.cpu)}")
     if role != WORKER:
-        return [*arguments, "--device=cpu"]
+        return [*arguments, "--device=cpu", "--only-prepares"]
     packing = packing_of(workers)
     on_gpu = workers.gpu.sharing != "none"
     # Said, and not left to the worker: one that sees no GPU must not train on a CPU for weeks.
