@@ -8,9 +8,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 import machine
+import yaml
 from kube.images import MACHINE_IMAGE
 
 NAMESPACE = "autolfads"

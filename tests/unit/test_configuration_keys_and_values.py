@@ -173,9 +173,9 @@ def test_a_rate_is_accepted_exactly_where_it_is_one(value: float) -> None:
         ("pbt: {resources_per_trial: {cpu: x}}",
          f"pbt.resources_per_trial.cpu: found 'x'; expected {SCALE}"),
         ("seed: -1", "seed: found -1; expected a whole number of at least 0 and at most"
-                     " 9223372036854775807 or null"),
+                     " 9007199254740991 or null"),
         ("seed: 9223372036854775808", "seed: found 9223372036854775808; expected a whole number of"
-                                      " at least 0 and at most 9223372036854775807 or null"),
+                                      " at least 0 and at most 9007199254740991 or null"),
         ("model: 5", "model: found 5; expected a mapping"),
         ("trainer: [1]", "trainer: found [1]; expected a mapping"),
         ("model: {readin: null}", "model.readin: found null; expected a list"),

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 from autolfads_operator.api import GROUP, KIND, VERSION
@@ -40,8 +40,14 @@ ON_VOLUME = {
 Status = dict[str, Any]
 
 
-def status_of(now: Situation, before: Mapping[str, Any], at: str) -> Status:
-    """Return the status as it should be; `before` is what it was, `at` the time in RFC 3339."""
+def written(at: datetime) -> str:
+    """Return a time as Kubernetes writes it (RFC 3339, in UTC)."""
+    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def status_of(now: Situation, before: Mapping[str, Any], time: datetime) -> Status:
+    """Return the status as it should be; `before` is what it was."""
+    at = written(time)
     run, seen = now.run, now.seen
     status: Status = {
         "observedGeneration": run.generation,
@@ -148,9 +154,9 @@ def _reasons(status: Mapping[str, Any]) -> dict[str, tuple[str, str]]:
 
 
 def events_of(
-    run: RunObject, status: Mapping[str, Any], before: Mapping[str, Any], at: str
+    run: RunObject, status: Mapping[str, Any], before: Mapping[str, Any], at: datetime
 ) -> Iterator[dict[str, Any]]:
-    """Yield one Event for each transition between two statuses."""
+    """Yield one Event for each transition between two statuses, in the order of conditions."""
     earlier = _reasons(before)
     said: set[str] = set()
     for each in status["conditions"]:
@@ -160,7 +166,7 @@ def events_of(
         if reason in said:  # one cause can show in several conditions
             continue
         said.add(reason)
-        yield _event(run, reason, message, at, warns=_warns(each))
+        yield _event(run, reason, message, at, len(said), warns=_warns(each))
 
 
 def _warns(condition: Mapping[str, Any]) -> bool:
@@ -172,8 +178,11 @@ def _warns(condition: Mapping[str, Any]) -> bool:
     return several or (condition["status"] == "False" and condition["reason"] not in CALM)
 
 
-def _event(run: RunObject, reason: str, message: str, at: str, *, warns: bool) -> dict[str, Any]:
-    key = hashlib.sha256(f"{run.uid} {reason} {message} {at}".encode()).hexdigest()[:16]
+def _event(
+    run: RunObject, reason: str, message: str, at: datetime, number: int, *, warns: bool
+) -> dict[str, Any]:
+    # Lists come by name, and times count seconds: so Events of one second are told in their order.
+    key = f"{int(at.timestamp() * 1e6) + number:x}"
     return {
         "apiVersion": "v1",
         "kind": "Event",
@@ -191,7 +200,7 @@ def _event(run: RunObject, reason: str, message: str, at: str, *, warns: bool) -
         "source": {"component": FIELD_MANAGER},
         "reportingComponent": FIELD_MANAGER,
         "reportingInstance": FIELD_MANAGER,
-        "firstTimestamp": at,
-        "lastTimestamp": at,
+        "firstTimestamp": written(at),
+        "lastTimestamp": written(at),
         "count": 1,
     }

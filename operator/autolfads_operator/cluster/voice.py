@@ -43,7 +43,7 @@ class Voice:
         """Write the status if it has changed, and post Events. Raises `ApiError`."""
         self.trouble = now.trouble
         before = self.written or {}
-        at = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        at = datetime.now(UTC)
         status = status_of(now, before, at)
         if status == {name: before.get(name) for name in status}:
             return

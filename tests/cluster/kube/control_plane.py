@@ -185,18 +185,10 @@ class ControlPlane:
         """Return what `kubectl get` finds."""
         return json.loads(self.kubectl("get", "--output=json", *words))
 
-    def apply(self, *objects: dict[str, Any], namespace: str = "default") -> None:
-        """Apply objects server-side."""
+    def apply(self, *objects: dict[str, Any]) -> None:
+        """Apply objects server-side, each in the namespace that it names."""
         text = json.dumps({"apiVersion": "v1", "kind": "List", "items": list(objects)})
-        words = (
-            "apply",
-            "--server-side",
-            "--force-conflicts",
-            f"--namespace={namespace}",
-            "-f",
-            "-",
-        )
-        self.kubectl(*words, text=text)
+        self.kubectl("apply", "--server-side", "--force-conflicts", "-f", "-", text=text)
 
     def wait_for(self, what: str, *words: str, seconds: float = 60) -> None:
         """Wait until `kubectl get` of these words finds something."""

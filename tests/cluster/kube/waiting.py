@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from typing import TypeVar
 
 
-def wait_until(
-    what: str, happens: Callable[[], object], seconds: float, every: float = 0.1
-) -> None:
-    """Return as soon as `happens()` is true. Raises `TimeoutError` that names `what`."""
+T = TypeVar("T")
+
+
+def wait_until(what: str, happens: Callable[[], T | None], seconds: float, every: float = 0.1) -> T:
+    """Return what `happens()` returns, as soon as that is true. Raises `TimeoutError` that names `what`."""
     until = time.monotonic() + seconds
-    while not happens():
+    while not (found := happens()):
         if time.monotonic() > until:
             raise TimeoutError(f"{what}: not within {seconds:g} s")
         time.sleep(every)
+    return found

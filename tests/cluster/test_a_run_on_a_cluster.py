@@ -1,0 +1,101 @@
+"""The same run as on a laptop, on a real Kubernetes: from `kubectl apply` to the zip."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import zipfile
+
+import pytest
+import yaml
+from lab import Lab, Run
+
+import installation
+
+
+@pytest.fixture(scope="module")
+def finished(lab: Lab) -> Run:
+    """A run of 4 members in 4 pods on 2 pretended GPUs, that is over."""
+    run = lab.run("finished")
+    run.wait_for("Succeeded", seconds=240)
+    run.wait_until("its workers are gone", lambda: run.status.get("completionTime"))
+    return run
+
+
+def test_the_zip_with_the_rates_is_on_the_volume(finished: Run) -> None:
+    with zipfile.ZipFile(finished.folder / "results/autolfads.zip") as results:
+        names = {name.split("/")[-1] for name in results.namelist()}
+    assert {"fitlog.csv", "model.ckpt", "report.html", "summary.json"} <= names
+
+
+def test_generations_turned_over_with_orders_as_on_a_laptop(finished: Run, tmp_path) -> None:
+    """Cluster and CLI resolve alike and decide alike, from the same manifest."""
+    manifest = installation.run("finished")
+    del manifest["metadata"]["namespace"]
+    path = tmp_path / "run.yaml"
+    path.write_text(yaml.safe_dump(manifest))
+    command = [sys.executable, "-m", "autolfads_operator.cli", "run", str(path)]
+    command += ["--out", str(tmp_path / "out"), "--device", "cpu", "--workers", "2"]
+    subprocess.run(command, check=True, capture_output=True, timeout=300)
+    here = sorted((tmp_path / "out").glob("members/*/gen-*/order.json"))
+    assert len(here) == 4 * 5
+    on_cluster = finished.orders()
+    for order in here:
+        assert on_cluster[str(order.relative_to(tmp_path / "out"))] == order.read_text()
+
+
+def test_each_worker_was_a_pod_that_left_with_0_when_told_that_it_is_over(finished: Run) -> None:
+    pods = finished.pods(alive=False)
+    assert len(pods) == 4
+    codes = [
+        pod["status"]["containerStatuses"][0]["state"]["terminated"]["exitCode"] for pod in pods
+    ]
+    assert codes == [0, 0, 0, 0]
+    (job,) = finished.jobs()
+    assert job["status"]["succeeded"] == 4
+    assert not job["status"].get("failedIndexes")
+
+
+def test_the_pod_that_prepares_takes_no_gpu_and_is_gone(finished: Run) -> None:
+    assert finished.jobs("prepare") == []
+
+
+def test_events_tell_the_story_in_order(finished: Run) -> None:
+    reasons = [reason for _, reason, _ in finished.events()]
+    story = ["Accepted", "Preparing", "Prepared", "WorkersReady", "Training", "Exporting", "Ended"]
+    assert [reason for reason in reasons if reason in story] == story
+    assert {kind for kind, _, _ in finished.events()} == {"Normal"}
+
+
+def test_columns_are_as_documented(finished: Run) -> None:
+    head, line = finished.lab.kubectl("get", "alr", finished.name, "-o", "wide").splitlines()
+    assert head.split() == ("NAME STATE GENERATION BEST MEMBERS WORKERS GPU TIME LEFT AGE".split())
+    assert line.split()[:3] == ["finished", "Succeeded", "5"]
+    assert float(line.split()[3]) == pytest.approx(float(finished.status["best"]["score"]))
+
+
+def test_conditions_are_all_there_and_of_this_generation(finished: Run) -> None:
+    found = {each["type"]: each["status"] for each in finished.status["conditions"]}
+    assert found == {
+        "Accepted": "True",
+        "DataReady": "True",
+        "WorkersReady": "False",
+        "Progressing": "False",
+        "Suspended": "False",
+        "Succeeded": "True",
+        "Failed": "False",
+    }
+    assert {each["observedGeneration"] for each in finished.status["conditions"]} == {1}
+
+
+def test_nothing_holds_the_object_back(finished: Run) -> None:
+    assert not finished.object["metadata"].get("finalizers")
+
+
+def test_its_folder_says_whose_it_is(finished: Run) -> None:
+    owner = json.loads((finished.folder / "owner.json").read_text())
+    namespace = finished.lab.plane.get("namespace", "autolfads")
+    assert owner["uid"] == finished.uid
+    assert owner["namespace"] == "autolfads"
+    assert owner["cluster"] == namespace["metadata"]["uid"]

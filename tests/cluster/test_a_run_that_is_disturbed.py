@@ -1,0 +1,134 @@
+"""Whatever happens to pods, nodes and the operator: the same orders and the same best score."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+from kube.cluster import Cluster
+from lab import Lab, Run
+
+SPEC = {"pbt": {"generationEpochs": 15, "burnInEpochs": 15, "maxEpochs": 45}}
+
+
+@pytest.fixture(scope="module")
+def undisturbed(lab: Lab) -> Run:
+    """The run that the others must equal."""
+    run = lab.run("undisturbed", **SPEC)
+    run.wait_for("Succeeded", seconds=240)
+    return run
+
+
+def begun(lab: Lab, name: str, generation: int = 1) -> Run:
+    """Return the same run under another name, with training under way."""
+    run = lab.run(name, **SPEC)
+    run.wait_for("WorkersReady", seconds=120)
+    run.wait_until(f"generation {generation}", lambda: run.generation() >= generation)
+    run.wait_until("some epochs", lambda: run.epochs() > 60 * (generation - 1) + 8)
+    return run
+
+
+def is_as_if_nothing_happened(run: Run, undisturbed: Run, seconds: float = 300) -> None:
+    run.wait_for("Succeeded", seconds=seconds)
+    assert run.orders() == undisturbed.orders()
+    assert run.status["best"] == undisturbed.status["best"]
+    for job in run.jobs():
+        assert not job["status"].get("failedIndexes")
+        assert not [
+            each for each in job["status"].get("conditions", []) if each["type"] == "Failed"
+        ]
+
+
+def test_the_operator_killed_ten_times(lab: Lab, undisturbed: Run) -> None:
+    run = lab.run("operator-killed", **SPEC)
+    run.wait_until("its first job", lambda: run.jobs("prepare"))
+    for _ in range(10):
+        lab.kill_operator()
+        lab.wait_for_operator()
+        time.sleep(1)
+    is_as_if_nothing_happened(run, undisturbed)
+    reasons = [reason for _, reason, _ in run.events()]
+    assert reasons.count("Prepared") == reasons.count("Ended") == 1
+
+
+def test_workers_deleted_in_the_midst_of_training(lab: Lab, undisturbed: Run) -> None:
+    run = begun(lab, "pods-deleted")
+    first, second = [pod["metadata"]["name"] for pod in run.pods()[:2]]
+    lab.kubectl("delete", "pod", first, "--wait=false")
+    lab.kubectl("delete", "pod", second, "--wait=false", "--grace-period=0", "--force")
+    is_as_if_nothing_happened(run, undisturbed)
+
+
+def test_suspended_and_resumed(lab: Lab, undisturbed: Run) -> None:
+    run = begun(lab, "suspended")
+    run.patch(suspend=True)
+    run.wait_for("Suspended", seconds=130)
+    assert run.status["state"] == "Suspended"
+    assert run.pods() == []
+    epochs = run.epochs()
+    time.sleep(5)
+    assert run.epochs() == epochs
+    run.patch(suspend=False)
+    is_as_if_nothing_happened(run, undisturbed)
+
+
+def test_four_workers_then_two_then_four(lab: Lab, undisturbed: Run) -> None:
+    run = begun(lab, "resized")
+    for count in (2, 4):
+        lab.kubectl("scale", "alr", run.name, f"--replicas={count}")
+        run.wait_until(f"{count} workers", lambda count=count: len(run.pods()) == count)
+        run.wait_for("WorkersReady", seconds=120)
+    is_as_if_nothing_happened(run, undisturbed)
+
+
+def test_the_kubelet_killed(lab: Lab, cluster: Cluster, undisturbed: Run) -> None:
+    run = begun(lab, "kubelet-killed")
+    cluster.nodes["node1"].kill_kubelet()
+    time.sleep(10)
+    cluster.nodes["node1"].start_kubelet()
+    is_as_if_nothing_happened(run, undisturbed)
+
+
+def on_a_node_of_its_own(lab: Lab, cluster: Cluster, name: str) -> tuple[Run, str]:
+    """Return a run whose workers train on another node, and that node's name."""
+    from conftest import offer_gpus
+
+    node = cluster.add_node()
+    offer_gpus(lab.plane, node.name)
+    lab.plane.kubectl("cordon", "node1")
+    try:
+        run = begun(lab, name)
+    finally:
+        lab.plane.kubectl("uncordon", "node1")
+    assert {pod["spec"]["nodeName"] for pod in run.pods()} == {node.name}
+    return run, node.name
+
+
+def test_a_node_drained(lab: Lab, cluster: Cluster, undisturbed: Run) -> None:
+    run, node = on_a_node_of_its_own(lab, cluster, "drained")
+    lab.plane.kubectl("drain", node, "--ignore-daemonsets", "--delete-emptydir-data")
+    is_as_if_nothing_happened(run, undisturbed)
+    cluster.lose_node(node)
+    lab.plane.kubectl("delete", "node", node)
+
+
+def test_a_node_lost_for_ever(lab: Lab, cluster: Cluster, undisturbed: Run) -> None:
+    run, node = on_a_node_of_its_own(lab, cluster, "node-lost")
+    cluster.lose_node(node)
+    is_as_if_nothing_happened(run, undisturbed, seconds=400)
+    lab.plane.kubectl("delete", "node", node)
+
+
+@pytest.mark.parametrize("how", ["prepare", "worker"])
+def test_a_pod_that_is_deleted_before_it_began(
+    lab: Lab, undisturbed: Run, how: str, request: pytest.FixtureRequest
+) -> None:
+    run = lab.run(f"early-{how}", **SPEC)
+
+    def there() -> str | None:
+        pods = run.pods(how, alive=False)
+        return str(pods[0]["metadata"]["name"]) if pods else None
+
+    pod = run.wait_until(f"a pod that is to {how}", there)
+    lab.kubectl("delete", "pod", pod, "--wait=false", "--grace-period=0", "--force")
+    is_as_if_nothing_happened(run, undisturbed)
