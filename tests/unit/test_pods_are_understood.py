@@ -1,0 +1,133 @@
+"""What a pod's object says of its worker."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from cluster_examples import ended, pod_body
+
+from autolfads_operator.cluster.pod_facts import MAX_BAD_STARTS, PodFacts, dying, facts_of
+
+
+def fact(*arguments: Any, **more: Any) -> PodFacts:
+    (found,) = facts_of([pod_body(*arguments, **more)])
+    return found
+
+
+def not_scheduled(message: str) -> dict[str, str]:
+    return {
+        "type": "PodScheduled",
+        "status": "False",
+        "reason": "Unschedulable",
+        "message": message,
+    }
+
+
+@pytest.mark.parametrize(
+    ("phase", "state", "expected"),
+    [
+        ("Pending", None, "waiting"),
+        ("Pending", {"waiting": {"reason": "ContainerCreating"}}, "waiting"),
+        ("Running", {"running": {}}, "running"),
+        ("Running", ended(0), "over"),
+        ("Succeeded", ended(0), "over"),
+        ("Failed", ended(1), "over"),
+        ("Failed", None, "over"),
+    ],
+)
+def test_how_far_a_pod_is(phase: str, state: dict[str, Any] | None, expected: str) -> None:
+    assert fact(phase=phase, state=state).phase == expected
+
+
+def test_one_that_is_being_deleted_still_runs() -> None:
+    pod = fact(deletionTimestamp="2026-11-01T12:00:00Z")
+    assert pod.leaving
+    assert pod.phase == "running"
+
+
+@pytest.mark.parametrize(
+    ("reason", "told"),
+    [
+        ("ErrImagePull", "ImageNotPulled"),
+        ("ImagePullBackOff", "ImageNotPulled"),
+        ("InvalidImageName", "ImageNotPulled"),
+        ("CreateContainerConfigError", "PodNotStarted"),
+    ],
+)
+def test_why_a_container_does_not_start_is_told_as_kubelet_tells_it(reason: str, told: str) -> None:
+    pod = fact(phase="Pending", state={"waiting": {"reason": reason, "message": "because"}})
+    assert pod.waits_for is not None
+    assert pod.waits_for.reason == told
+    assert pod.waits_for.message == f"{reason}: because"
+
+
+def test_why_no_node_takes_it_is_told_as_the_scheduler_tells_it() -> None:
+    pod = fact(phase="Pending", conditions=(not_scheduled("0/3 nodes are available"),))
+    assert pod.waits_for is not None
+    assert pod.waits_for.reason == "Unschedulable"
+    assert pod.waits_for.message == "0/3 nodes are available"
+
+
+def test_a_pod_that_runs_waits_for_nothing() -> None:
+    assert fact(conditions=(not_scheduled("old"),)).waits_for is None
+
+
+def test_a_node_is_lost_when_its_controller_says_so_of_a_running_pod() -> None:
+    not_ready = {"type": "Ready", "status": "False"}
+    assert fact(conditions=(not_ready,)).node_lost
+    assert not fact(phase="Pending", conditions=(not_ready,)).node_lost
+    assert not fact(conditions=({"type": "Ready", "status": "True"},)).node_lost
+
+
+@pytest.mark.parametrize(
+    ("state", "bad"),
+    [
+        (ended(1), True),
+        (ended(137), True),
+        (ended(1, lived=40), False),  # it has worked
+        (ended(0), False),
+        (ended(143), False),  # told to leave
+    ],
+)
+def test_a_bad_start_is_one_that_ended_by_itself_before_it_did_anything(
+    state: dict[str, Any], bad: bool
+) -> None:
+    assert fact(phase="Failed", state=state).bad_start is bad
+
+
+def failed(count: int, **more: Any) -> list[dict[str, Any]]:
+    return [
+        pod_body(f"f{i}", phase="Failed", state=ended(1, minute=i, **more)) for i in range(count)
+    ]
+
+
+def test_workers_that_all_die_as_they_start_are_told_by_the_last() -> None:
+    pods = failed(MAX_BAD_STARTS, message="Traceback\nImportError: no torch\n")
+    last = dying(facts_of(pods))
+    assert last is not None
+    assert last.name == f"f{MAX_BAD_STARTS - 1}"
+    assert last.last_words.endswith("ImportError: no torch")
+
+
+def test_a_few_deaths_are_not_all() -> None:
+    assert dying(facts_of(failed(MAX_BAD_STARTS - 1))) is None
+
+
+def test_while_one_runs_nothing_is_given_up() -> None:
+    assert dying(facts_of([*failed(MAX_BAD_STARTS), pod_body("runs")])) is None
+
+
+def test_one_that_worked_since_counts() -> None:
+    worked = pod_body("z", phase="Failed", state=ended(1, lived=50, minute=30))
+    assert dying(facts_of([*failed(MAX_BAD_STARTS), worked])) is None
+
+
+def test_a_worker_that_needed_too_much_memory_is_told_so() -> None:
+    pod = fact(phase="Failed", state=ended(137, reason="OOMKilled"))
+    assert "spec.workers.resources.memory" in pod.last_words
+
+
+def test_pods_come_oldest_first() -> None:
+    young = pod_body("a", creationTimestamp="2026-11-01T13:00:00Z")
+    assert [pod.name for pod in facts_of([young, pod_body("b")])] == ["b", "a"]
