@@ -314,57 +314,61 @@ class PodTemplate(Model):
     """What to lay over the workers' pods, written as in a pod. What the operator needs itself (its
     volumes, labels and environment) cannot be changed."""
 
-    labels: dict[str, str] = Field(default_factory=dict, description="Labels of the pods.")
-    annotations: dict[str, str] = Field(
-        default_factory=dict, description="Annotations of the pods."
+    labels: dict[str, str] | None = Field(default=None, description="Labels of the pods.")
+    annotations: dict[str, str] | None = Field(default=None, description="Annotations of the pods.")
+    node_selector: dict[str, str] | None = Field(
+        default=None, description="Labels that a node must have."
     )
-    node_selector: dict[str, str] = Field(
-        default_factory=dict, description="Labels that a node must have."
-    )
-    tolerations: list[dict[str, Any]] = Field(
-        default_factory=list,
+    tolerations: list[dict[str, Any]] | None = Field(
+        default=None,
         description="Taints of nodes that are no obstacle. That of GPU nodes (`nvidia.com/gpu`) is "
         "none in any case.",
     )
-    affinity: dict[str, Any] = Field(
-        default_factory=dict, description="Which nodes and which other pods to be near or far from."
+    affinity: dict[str, Any] | None = Field(
+        default=None, description="Which nodes and which other pods to be near or far from."
     )
-    topology_spread_constraints: list[dict[str, Any]] = Field(
-        default_factory=list, description="How to spread the pods over nodes or zones."
+    topology_spread_constraints: list[dict[str, Any]] | None = Field(
+        default=None, description="How to spread the pods over nodes or zones."
     )
-    priority_class_name: str = Field(default="", description="Which pods make room for which.")
-    runtime_class_name: str = Field(
-        default="", description="How the node runs the pods, where that is not its default."
+    priority_class_name: Text | None = Field(
+        default=None, description="Which pods make room for which."
     )
-    scheduler_name: str = Field(default="", description="A scheduler other than the default.")
-    service_account_name: str = Field(
-        default="",
+    runtime_class_name: Text | None = Field(
+        default=None, description="How the node runs the pods, where that is not its default."
+    )
+    scheduler_name: Text | None = Field(
+        default=None, description="A scheduler other than the default."
+    )
+    service_account_name: Text | None = Field(
+        default=None,
         description="ServiceAccount, for image pulls and identities; no token is mounted.",
     )
-    security_context: dict[str, Any] = Field(
-        default_factory=dict,
+    security_context: dict[str, Any] | None = Field(
+        default=None,
         description="The pods' security context, laid over the operator's: `runAsUser`, `fsGroup` "
         "and the like, where the volume needs them.",
     )
-    image: str = Field(default="", description="Image of the worker. Empty: the operator's choice.")
-    image_pull_policy: Literal["", "Always", "IfNotPresent", "Never"] = Field(
-        default="", description="When the image is pulled."
+    image: Text | None = Field(
+        default=None, description="Image of the worker. Absent: the operator's choice."
     )
-    image_pull_secrets: list[dict[str, Any]] = Field(
-        default_factory=list, description="Secrets for the image's registry: `[{name: …}]`."
+    image_pull_policy: Literal["Always", "IfNotPresent", "Never"] | None = Field(
+        default=None, description="When the image is pulled."
     )
-    env: list[dict[str, Any]] = Field(
-        default_factory=list, description="Further environment variables of the worker."
+    image_pull_secrets: list[dict[str, Any]] | None = Field(
+        default=None, description="Secrets for the image's registry: `[{name: …}]`."
     )
-    env_from: list[dict[str, Any]] = Field(
-        default_factory=list,
+    env: list[dict[str, Any]] | None = Field(
+        default=None, description="Further environment variables of the worker."
+    )
+    env_from: list[dict[str, Any]] | None = Field(
+        default=None,
         description="ConfigMaps and Secrets that are environment variables of the worker.",
     )
-    volumes: list[dict[str, Any]] = Field(
-        default_factory=list, description="Further volumes. The shared claim cannot be named here."
+    volumes: list[dict[str, Any]] | None = Field(
+        default=None, description="Further volumes. The shared claim cannot be named here."
     )
-    volume_mounts: list[dict[str, Any]] = Field(
-        default_factory=list, description="Where the further volumes are mounted."
+    volume_mounts: list[dict[str, Any]] | None = Field(
+        default=None, description="Where the further volumes are mounted."
     )
 
 
@@ -410,6 +414,7 @@ class RunSpec(Model):
         default=None,
         description="A configuration of the existing pipeline (YAML), found by the same rule as "
         "`data.path`. Absent: the defaults, with every size read from the data.",
+        json_schema_extra=IN_RULE,
     )
     config: dict[str, Any] = Field(
         default_factory=dict,
@@ -422,11 +427,13 @@ class RunSpec(Model):
         default=None,
         description="Number of members, the models trained side by side; 1 trains one without "
         "tuning. Absent: as the configuration's `pbt.num_samples`, else 16.",
+        json_schema_extra=IN_RULE,
     )
     seed: Seed | None = Field(
         default=None,
         description="The number that all of the run's randomness comes from. Absent: as the "
         "configuration's `seed`, else drawn and recorded.",
+        json_schema_extra=IN_RULE,
     )
     pbt: Pbt = Field(default_factory=Pbt, json_schema_extra=EMPTY)
     workers: Workers = Field(default_factory=Workers, json_schema_extra=EMPTY)

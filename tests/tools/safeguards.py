@@ -160,8 +160,8 @@ SAFEGUARDS = (
     Safeguard(
         "tasks go only to workers that have shown life",
         f"{OPERATOR}/controller/loop.py",
-        "if life in self.statuses and life not in busy]",
-        "if life not in busy]",
+        "if life in self.statuses.keys() - not_free]",
+        "if life not in not_free]",
         f"{SURVIVES}::test_a_task_goes_to_no_worker_before_it_has_shown_life",
     ),
     # Workers that die, hang and come back.
@@ -434,7 +434,7 @@ SAFEGUARDS = (
     Safeguard(
         "a hanging turn is told",
         f"{OPERATOR}/controller/steady.py",
-        '            self._tell("the volume does not answer")\n',
+        "            self._tell(STALL)\n",
         "            pass\n",
         f"{STEADY}::test_a_turn_that_hangs_blocks_nobody_and_is_told",
     ),
@@ -717,7 +717,7 @@ SAFEGUARDS = (
     Safeguard(
         "an owner whose spec was changed is no owner",
         f"{OPERATOR}/claiming.py",
-        "    if found.spec_hash != _hash(_deciding(found.spec)):\n",
+        "    if found.spec_hash != deciding_hash(found.spec):\n",
         "    if False:\n",
         f"{OTHERS}::test_an_owner_whose_spec_was_changed_is_no_owner",
     ),

@@ -44,6 +44,7 @@ def nodes(node: Node, path: str = "") -> Iterator[tuple[str, Node]]:
 
 
 NODES = dict(nodes(schema()))
+POD, CONTENT = ".spec.workers.podTemplate.", ("<additionalProperties>", "<items>")
 
 
 @pytest.mark.parametrize(
@@ -84,7 +85,8 @@ def test_every_node_is_structural(path: str, node: Node) -> None:
     if node.get("type") == "array":
         assert "items" in node
     assert set(node.get("required", ())) <= set(node.get("properties", {}))
-    if not path.startswith(".metadata"):
+    is_content = path.endswith(CONTENT)  # its parent describes it
+    if not path.startswith(".metadata") and not is_content:
         assert node["description"]
 
 
@@ -138,7 +140,8 @@ def _parts(annotation: Any) -> Iterator[Any]:
 
 def test_the_schema_has_the_fields_of_the_models() -> None:
     fields = set(paths_of_models(AutoLFADSRun)) - {".metadata.namespace"}
-    assert set(NODES) - {""} == fields
+    plain = {path for path in NODES if path.startswith(POD) and path.endswith(CONTENT)}
+    assert set(NODES) - plain - {""} == fields
     assert len(fields) > 60
 
 
@@ -180,14 +183,27 @@ def test_the_api_server_and_the_models_fill_in_the_same_defaults(spec: Node) -> 
 def test_what_a_configuration_can_say_has_no_default() -> None:
     pbt = schema()["properties"]["spec"]["properties"]["pbt"]["properties"]
     assert [name for name, node in pbt.items() if "default" in node] == ["mode"]
+    required = {f".spec.{name}" for name in NODES[".spec"]["required"]}
     for path in (".spec.population", ".spec.seed", ".spec.export.posteriorSamples"):
         assert "default" not in NODES[path]
-        assert NODES[path]["nullable"] is True
+        assert path not in required
 
 
 def test_free_form_parts_keep_what_is_in_them() -> None:
     kept = [path for path, node in NODES.items() if "x-kubernetes-preserve-unknown-fields" in node]
-    assert kept == [".spec.config", ".spec.workers.podTemplate"]
+    assert [path for path in kept if not path.startswith(POD)] == [".spec.config"]
+    free = {path.removeprefix(POD).split(".")[0] for path in kept if path.startswith(POD)}
+    assert free == {
+        "affinity",
+        "env",
+        "envFrom",
+        "imagePullSecrets",
+        "securityContext",
+        "tolerations",
+        "topologySpreadConstraints",
+        "volumeMounts",
+        "volumes",
+    }
 
 
 def test_limits_are_those_of_the_models() -> None:
@@ -220,8 +236,9 @@ def test_names_columns_and_subresources() -> None:
     assert version["subresources"]["status"] == {}
     columns = version["additionalPrinterColumns"]
     assert [column["name"] for column in columns] == [
-        "State", "Generation", "Best", "Members", "Workers", "Age",
+        "State", "Generation", "Best", "Members", "Workers", "GPU", "Time left", "Age",
     ]  # fmt: skip
+    assert [column["name"] for column in columns if column.get("priority")] == ["GPU", "Time left"]
     paths = [column["jsonPath"] for column in columns if column["name"] != "Age"]
     paths += version["subresources"]["scale"].values()
     assert set(paths) <= set(NODES)
@@ -237,7 +254,7 @@ def test_the_number_of_workers_always_has_a_value_to_scale() -> None:
 def test_every_field_stands_in_the_reference() -> None:
     rows = set(re.findall(r"^\| `([^`]+)`", manual(), flags=re.MULTILINE))
     for path in NODES:
-        if path.startswith(".spec.") or path.startswith(".status."):
+        if path.startswith((".spec.", ".status.")) and "description" in NODES[path]:
             row = path.removeprefix(".").replace(".<items>", "[]")
             assert row.replace("<additionalProperties>", "<key>") in rows
 

@@ -115,6 +115,8 @@ def test_commands_in_examples_can_be_given(written: Document) -> None:
 def test_commands_and_options_in_sentences_exist(written: Document) -> None:
     options = {"--help"}.union(FOREIGN, *(options_of(name) for name in COMMANDS))
     for words in written.inline():
+        if words.startswith("kubectl "):
+            continue
         named = re.match(r"autolfads ([a-z]+)", words)
         known = options_of(named[1]) if named else options
         assert set(re.findall(r"(?<!\S)--[a-z-]+", words)) <= known, words

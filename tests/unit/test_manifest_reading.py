@@ -76,6 +76,7 @@ def test_every_field_is_read_as_written() -> None:
         "exploreWeight": 0.2,
         "enforceLimits": False,
     }
+    expected["spec"]["workers"]["gpu"]["deviceClass"] = "gpu.nvidia.com"
     del expected["metadata"]["creationTimestamp"]
     assert as_json == expected
     assert run.spec.pbt.search_space is not None
@@ -97,7 +98,12 @@ def test_only_data_is_required_and_the_rest_has_its_default() -> None:
             "count": 8,
             "membersAtOnce": "auto",
             "perGPU": 2,
-            "gpu": {"sharing": "timeSlicing", "resource": "nvidia.com/gpu", "profile": ""},
+            "gpu": {
+                "sharing": "timeSlicing",
+                "resource": "nvidia.com/gpu",
+                "profile": "",
+                "deviceClass": "gpu.nvidia.com",
+            },
             "resources": {"cpu": 2, "memory": "8Gi"},
             "podTemplate": {},
         },

@@ -313,9 +313,13 @@ class RunFolder:
             number += 1
 
     # Workers.
+    def receive_workers(self) -> None:
+        """Make the folder in which workers say that they are there."""
+        make_folder(self.root / "workers", within=self.root)
+
     def assign(self, life: str, assignment: Assignment) -> None:
         """Tell a worker what to do now."""
-        make_folder(self.root / "workers", within=self.root)
+        self.receive_workers()
         replace(self.root / "workers" / f"{life}.json", assignment)
 
     def assignment(self, life: str) -> Assignment | None:

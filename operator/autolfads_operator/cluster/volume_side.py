@@ -112,6 +112,7 @@ class VolumeSide:
                 raise
             self.unfit = str(error)
             return None
+        folder.receive_workers()
         self.unfit = None
         self._noted_keep = owner.keep_results
         vitals = Vitals(silent_after=self.settings.silent_after)

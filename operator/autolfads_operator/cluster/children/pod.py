@@ -52,15 +52,15 @@ def pod_template(
             "fsGroup": settings.gid,
             "fsGroupChangePolicy": "OnRootMismatch",
             "seccompProfile": {"type": "RuntimeDefault"},
-            **given.security_context,
+            **(given.security_context or {}),
         },
         "containers": [_container(run, settings, role, claim)],
         "volumes": [
             {"name": VOLUME, "persistentVolumeClaim": {"claimName": settings.claim}},
             {"name": SCRATCH_VOLUME, "emptyDir": {}},
-            *given.volumes,
+            *(given.volumes or ()),
         ],
-        "tolerations": [*([GPU_TAINT] if on_gpu else []), *given.tolerations],
+        "tolerations": [*([GPU_TAINT] if on_gpu else []), *(given.tolerations or ())],
         "nodeSelector": given.node_selector,
         "affinity": given.affinity,
         "topologySpreadConstraints": given.topology_spread_constraints,
@@ -75,7 +75,7 @@ def pod_template(
     return {
         "metadata": _without_empty(
             {
-                "labels": {**given.labels, **run.own_labels, ROLE: role},
+                "labels": {**(given.labels or {}), **run.own_labels, ROLE: role},
                 "annotations": given.annotations,
             }
         ),
@@ -100,11 +100,11 @@ def _container(
             {"name": "HOME", "value": SCRATCH},
             {"name": "TMPDIR", "value": SCRATCH},
             {"name": "PYTHONUNBUFFERED", "value": "1"},
-            *given.env,
+            *(given.env or ()),
         ],
         "envFrom": given.env_from,
         "resources": {"requests": asked, "limits": dict(asked)},
-        "volumeMounts": [*_mounts(run), *given.volume_mounts],
+        "volumeMounts": [*_mounts(run), *(given.volume_mounts or ())],
         "securityContext": {
             "allowPrivilegeEscalation": False,
             "capabilities": {"drop": ["ALL"]},
@@ -158,10 +158,10 @@ def refused(template: PodTemplate, claim: str) -> Iterator[str]:
 
     `claim` is the name of the shared claim.
     """
-    for key in template.labels:
+    for key in template.labels or ():
         if key.startswith(OURS):
             yield f"labels: found {key}; expected no label that the operator or the Job sets"
-    for volume in template.volumes:
+    for volume in template.volumes or ():
         name = volume.get("name")
         if name in (VOLUME, SCRATCH_VOLUME):
             yield f"volumes: found the name {name}; expected another: the operator uses it"
@@ -170,14 +170,14 @@ def refused(template: PodTemplate, claim: str) -> Iterator[str]:
                 f"volumes: found the shared claim {claim}; expected another: it holds other runs, "
                 "and a worker sees its own folder and the data alone"
             )
-    for mount in template.volume_mounts:
+    for mount in template.volume_mounts or ():
         path = str(mount.get("mountPath", ""))
         taken = [ours for ours in (RUN_FOLDER, DATA_FOLDER, SCRATCH) if _meets(path, ours)]
         if mount.get("name") in (VOLUME, SCRATCH_VOLUME):
             yield f"volumeMounts: found the volume {mount['name']}; expected one of your own"
         elif taken:
             yield f"volumeMounts: found {path}; expected a place outside of {taken[0]}"
-    for variable in template.env:
+    for variable in template.env or ():
         if variable.get("name") == LIFE:
             yield f"env: found {LIFE}; expected no such variable: the operator sets it"
 

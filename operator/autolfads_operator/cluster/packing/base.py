@@ -52,5 +52,5 @@ class Packing:
 
 def fitting(offer: Offer, workers: Workers) -> tuple[NodeOffer, ...]:
     """Return the nodes that the run's nodeSelector leaves."""
-    selector = workers.pod_template.node_selector
+    selector = workers.pod_template.node_selector or {}
     return tuple(node for node in offer.nodes if selector.items() <= node.labels.items())
