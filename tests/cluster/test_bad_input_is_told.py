@@ -1,0 +1,145 @@
+"""What a user can mend is a condition within seconds, seen in `kubectl describe`."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import pytest
+from lab import Lab, Run
+
+TOLD_WITHIN = 10.0  # seconds; what a pod finds, needs the pod as well
+POD_STARTS = 20.0
+
+
+def told(run: Run, kind: str, reason: str, seconds: float = TOLD_WITHIN) -> str:
+    """Wait until the condition says so, and the event; return what `kubectl describe` says."""
+    message = run.wait_for(kind, "False", reason, seconds)
+    described = run.lab.kubectl("describe", "alr", run.name)
+    assert reason in described
+    assert message.splitlines()[0][:60] in " ".join(described.split())
+    assert ("Warning", reason) in {event[:2] for event in run.events()}
+    return message
+
+
+@pytest.fixture
+def run_it(lab: Lab, request: pytest.FixtureRequest):
+    """Apply a run that is removed again; its name is that of the test."""
+    made: list[Run] = []
+
+    def run(**spec: Any) -> Run:
+        name = request.node.name.replace("_", "-").split("[")[0][5:50].strip("-")
+        made.append(lab.run(f"{name}-{len(made)}-{abs(hash(request.node.name)) % 999}", **spec))
+        return made[-1]
+
+    yield run
+    for each in made:
+        each.delete()
+
+
+@pytest.mark.parametrize(
+    ("spec", "reason", "words"),
+    [
+        ({"data": {"path": "/etc/passwd"}}, "PathOutsideData", "spec.data.path: found /etc/passwd"),
+        ({"data": {"path": "../../x.h5"}}, "PathOutsideData", "without '..'"),
+        ({"configFile": "/c.yaml"}, "PathOutsideData", "spec.configFile: found /c.yaml"),
+        ({"workers": {"membersAtOnce": 4}}, "Unsupported", "membersAtOnce"),
+        (
+            {
+                "workers": {
+                    "podTemplate": {
+                        "volumes": [
+                            {"name": "v", "persistentVolumeClaim": {"claimName": "autolfads"}}
+                        ]
+                    }
+                }
+            },
+            "PodTemplateInvalid",
+            "the shared claim autolfads",
+        ),
+    ],
+)
+def test_a_run_that_is_not_taken_up(run_it, spec: dict[str, Any], reason: str, words: str) -> None:
+    run = run_it(**spec)
+    assert words in told(run, "Accepted", reason)
+    assert run.status["state"] == "Refused"
+    assert not run.folder.exists()
+    assert run.jobs("prepare") == run.jobs() == []
+
+
+@pytest.mark.parametrize(
+    ("spec", "words"),
+    [
+        ({"data": {"path": "missing.h5"}}, "missing.h5"),
+        ({"configFile": "missing.yaml"}, "missing.yaml"),
+        ({"config": {"model": {"gen_dmi": 3}}}, "gen_dmi"),
+        ({"config": {"model": {"gen_dim": -3}}}, "gen_dim"),
+        ({"pbt": {"searchSpace": {"model.nothing": {"min": 1, "max": 2}}}}, "model.nothing"),
+    ],
+)
+def test_what_prepare_refuses(run_it, spec: dict[str, Any], words: str) -> None:
+    run = run_it(**spec)
+    message = told(run, "DataReady", "InputRefused", POD_STARTS + TOLD_WITHIN)
+    assert words in message
+    assert run.condition("Failed")["status"] == "True"
+    time.sleep(5)
+    # It is not tried again and again.
+    assert len(list(run.folder.glob("prepare/attempt-*"))) == 1
+    assert run.pods("prepare") == []
+
+
+def test_what_was_refused_is_tried_again_when_the_user_has_mended_it(
+    run_it, lab: Lab, tmp_path
+) -> None:
+    run = run_it(configFile="late.yaml")
+    told(run, "DataReady", "InputRefused", POD_STARTS + TOLD_WITHIN)
+    (lab.volume / "data/late.yaml").write_text("model: {gen_dim: 12}\n")
+    run.patch(suspend=True)
+    run.wait_for("Suspended")
+    run.patch(suspend=False)
+    run.wait_for("DataReady")
+    assert run.condition("Failed")["status"] == "False"
+
+
+@pytest.mark.parametrize(
+    ("workers", "reason", "words"),
+    [
+        (
+            {"gpu": {"resource": "example.com/gpu"}},
+            "NoSuchResource",
+            "no node offers example.com/gpu; found nvidia.com/gpu",
+        ),
+        ({"count": 9}, "TooFew", "9 workers ask for one nvidia.com/gpu each, and nodes offer 4"),
+        (
+            {"gpu": {"sharing": "mig", "profile": "1g.18gb"}},
+            "NoSuchResource",
+            "cut GPUs into 1g.18gb",
+        ),
+        ({"gpu": {"sharing": "dra"}}, "NoDeviceClass", "no DeviceClass gpu.nvidia.com"),
+    ],
+)
+def test_what_no_node_has_is_told_before_any_worker_waits(
+    run_it, workers: dict[str, Any], reason: str, words: str
+) -> None:
+    run = run_it(workers=workers, population=9)
+    assert words in told(run, "WorkersReady", reason)
+
+
+def test_an_image_that_does_not_exist(run_it) -> None:
+    run = run_it(workers={"podTemplate": {"image": "localhost/nothing:1"}})
+    message = told(run, "DataReady", "ImageNotPulled", 60)
+    assert "localhost/nothing:1" in message
+
+
+def test_a_pod_that_pod_security_refuses(run_it) -> None:
+    run = run_it(workers={"podTemplate": {"securityContext": {"runAsUser": 0}}})
+    message = told(run, "DataReady", "PodRefused", 60)
+    assert "PodSecurity" in message
+
+
+def test_workers_that_die_as_they_start(run_it) -> None:
+    run = run_it(workers={"podTemplate": {"env": [{"name": "PYTHONHOME", "value": "/nowhere"}]}})
+    message = told(run, "DataReady", "WorkersDie", 400)
+    assert "encodings" in message  # what Python says when its library cannot be found
+    time.sleep(5)
+    assert run.pods("prepare") == []
