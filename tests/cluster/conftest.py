@@ -4,17 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import pytest
-
 import installation
-import machine
+import pytest
+from installation import make_volume, offer_gpus
 from kube import needs
 from kube.cluster import Cluster
 from kube.control_plane import Address, ControlPlane, free_ports
 from kube.daemons import Daemons
-from lab import Lab
-
-GPUS = 4  # of two pretended devices, each offered two times
+from lab import Lab, install
 
 
 @pytest.fixture(scope="session")
@@ -49,22 +46,9 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
         whole.stop()
 
 
-def offer_gpus(plane: ControlPlane, node: str, count: int = GPUS) -> None:
-    """Let a node offer GPUs, as a device plugin does."""
-    patch = f'{{"status": {{"capacity": {{"nvidia.com/gpu": "{count}"}}}}}}'
-    plane.kubectl("patch", "node", node, "--subresource=status", "--type=merge", f"-p={patch}")
-
-
 @pytest.fixture(scope="session")
 def lab(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Lab:
     """A namespace with the operator in it, installed as a user does."""
-    volume = installation.make_volume(tmp_path_factory.mktemp("volume") / "shared")
-    plane = cluster.plane
-    plane.apply(installation.crd())
-    namespace, *rest = installation.operator_objects()
-    plane.apply(namespace)
-    plane.apply(*machine.claims(installation.NAMESPACE), *installation.shared_claim(volume))
-    plane.apply(*rest)
-    made = Lab(plane, volume, cluster)
+    made = install(cluster, make_volume(tmp_path_factory.mktemp("volume") / "shared"))
     made.wait_for_operator()
     return made

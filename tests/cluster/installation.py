@@ -10,11 +10,13 @@ from typing import Any
 
 import machine
 import yaml
+from kube.control_plane import ControlPlane
 from kube.images import MACHINE_IMAGE
 
 NAMESPACE = "autolfads"
 CLAIM = "autolfads"
 USER = 10001
+GPUS = 4  # of two pretended devices, each offered two times
 CRD = machine.ROOT / "crds" / "autolfadsruns.yaml"
 DEPLOY = machine.ROOT / "deploy" / "operator.yaml"
 WORKER = f"{sys.executable} -m autolfads_trainer.worker"
@@ -46,6 +48,12 @@ def operator_objects(**environment: str) -> list[dict[str, Any]]:
         if each["kind"] == "Deployment":
             _run_here(each, environment)
     return objects
+
+
+def offer_gpus(plane: ControlPlane, node: str, count: int = GPUS) -> None:
+    """Let a node offer GPUs, as a device plugin does."""
+    patch = f'{{"status": {{"capacity": {{"nvidia.com/gpu": "{count}"}}}}}}'
+    plane.kubectl("patch", "node", node, "--subresource=status", "--type=merge", f"-p={patch}")
 
 
 def _run_here(deployment: dict[str, Any], environment: dict[str, str]) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import installation
+import machine
 from installation import NAMESPACE
 from kube.cluster import Cluster
 from kube.control_plane import ControlPlane
@@ -156,3 +157,14 @@ class Run:
         """Return how far training is: lines of metrics of all members."""
         paths = self.folder.glob("members/*/gen-*/attempt-*/metrics.csv")
         return sum(max(0, len(path.read_text().splitlines()) - 1) for path in paths)
+
+
+def install(cluster: Cluster, volume: Path) -> Lab:
+    """Install the operator as a user does, with `volume` as its shared claim."""
+    plane = cluster.plane
+    plane.apply(installation.crd())
+    namespace, *rest = installation.operator_objects()
+    plane.apply(namespace)
+    plane.apply(*machine.claims(NAMESPACE), *installation.shared_claim(volume))
+    plane.apply(*rest)
+    return Lab(plane, volume, cluster)

@@ -7,11 +7,10 @@ import subprocess
 import sys
 import zipfile
 
+import installation
 import pytest
 import yaml
 from lab import Lab, Run
-
-import installation
 
 
 @pytest.fixture(scope="module")
@@ -71,7 +70,8 @@ def test_events_tell_the_story_in_order(finished: Run) -> None:
 
 def test_columns_are_as_documented(finished: Run) -> None:
     head, line = finished.lab.kubectl("get", "alr", finished.name, "-o", "wide").splitlines()
-    assert head.split() == ("NAME STATE GENERATION BEST MEMBERS WORKERS GPU TIME LEFT AGE".split())
+    columns = "NAME STATE GENERATION BEST MEMBERS WORKERS GPU TIME LEFT AGE"
+    assert " ".join(head.split()) == columns
     assert line.split()[:3] == ["finished", "Succeeded", "5"]
     assert float(line.split()[3]) == pytest.approx(float(finished.status["best"]["score"]))
 

@@ -91,8 +91,6 @@ def test_the_kubelet_killed(lab: Lab, cluster: Cluster, undisturbed: Run) -> Non
 
 def on_a_node_of_its_own(lab: Lab, cluster: Cluster, name: str) -> tuple[Run, str]:
     """Return a run whose workers train on another node, and that node's name."""
-    from conftest import offer_gpus
-
     node = cluster.add_node()
     offer_gpus(lab.plane, node.name)
     lab.plane.kubectl("cordon", "node1")

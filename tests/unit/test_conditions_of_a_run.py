@@ -18,6 +18,7 @@ from autolfads_operator.cluster.pod_facts import PodFacts, facts_of
 from autolfads_operator.cluster.report import events_of, matters, state_of, status_of
 from autolfads_operator.cluster.run_loop import held_by
 from autolfads_operator.cluster.volume_side import Seen
+from autolfads_operator.status import RunStatus
 from autolfads_operator.view.picture import MemberPicture, Picture
 from autolfads_trainer.records import End
 
@@ -192,8 +193,6 @@ def test_counts_and_best_in_the_status() -> None:
 
 def test_a_status_is_one_that_the_api_takes() -> None:
     """No key that the schema would drop."""
-    from autolfads_operator.status import RunStatus
-
     for more in ({}, {"seen": None}, {"seen": SUCCEEDED, "tidied": True}):
         status = status_of(situation(**more), {}, NOW)
         assert RunStatus.model_config["extra"] == "ignore"

@@ -253,8 +253,8 @@ def test_the_number_of_workers_always_has_a_value_to_scale() -> None:
 
 def test_every_field_stands_in_the_reference() -> None:
     rows = set(re.findall(r"^\| `([^`]+)`", manual(), flags=re.MULTILINE))
-    for path in NODES:
-        if path.startswith((".spec.", ".status.")) and "description" in NODES[path]:
+    for path, node in NODES.items():
+        if path.startswith((".spec.", ".status.")) and "description" in node:
             row = path.removeprefix(".").replace(".<items>", "[]")
             assert row.replace("<additionalProperties>", "<key>") in rows
 

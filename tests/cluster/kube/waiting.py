@@ -6,12 +6,14 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
-
 T = TypeVar("T")
 
 
 def wait_until(what: str, happens: Callable[[], T | None], seconds: float, every: float = 0.1) -> T:
-    """Return what `happens()` returns, as soon as that is true. Raises `TimeoutError` that names `what`."""
+    """Return what `happens()` returns, as soon as that is true.
+
+    Raises `TimeoutError` that names `what`.
+    """
     until = time.monotonic() + seconds
     while not (found := happens()):
         if time.monotonic() > until:
