@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 
 import pytest
+from installation import offer_gpus
 from kube.cluster import Cluster
 from lab import Lab, Run
 

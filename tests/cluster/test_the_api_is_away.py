@@ -1,0 +1,171 @@
+"""The API server gone, refusing, or silent: training goes on, and so does the operator after it."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Iterator
+
+import pytest
+from kube.cluster import Cluster
+from lab import Lab, Run
+
+SPEC = {"pbt": {"generationEpochs": 15, "burnInEpochs": 15, "maxEpochs": 45}}
+USER = "system:serviceaccount:autolfads:autolfads-operator"
+LEVEL = "autolfads-operator"
+
+
+@pytest.fixture(scope="module")
+def undisturbed(lab: Lab) -> Run:
+    run = lab.run("api-undisturbed", **SPEC)
+    run.wait_for("Succeeded", seconds=240)
+    return run
+
+
+def begun(lab: Lab, name: str) -> Run:
+    run = lab.run(name, **SPEC)
+    run.wait_for("WorkersReady", seconds=120)
+    return run
+
+
+def test_the_api_server_away_for_a_minute(lab: Lab, undisturbed: Run) -> None:
+    run = begun(lab, "api-away")
+    folder = run.folder
+    before = len(list(folder.glob("members/*/gen-*/order.json")))
+    lab.plane.daemons.all["apiserver"].stop()
+    time.sleep(60)
+    orders = len(list(folder.glob("members/*/gen-*/order.json")))
+    lab.plane.start_api_server()
+    # Members went on from generation to generation: that needs the volume alone.
+    assert orders > before
+    run.wait_for("Succeeded", seconds=240)
+    assert run.orders() == undisturbed.orders()
+    pod = lab.wait_for_operator()
+    state = lab.get("pod", pod)["status"]["containerStatuses"][0]
+    assert state["restartCount"] == 0
+
+
+def flow(shares: int) -> list[dict[str, object]]:
+    """Return what gives the operator a priority level of its own; with no share, all is refused."""
+    return [
+        {
+            "apiVersion": "flowcontrol.apiserver.k8s.io/v1",
+            "kind": "PriorityLevelConfiguration",
+            "metadata": {"name": LEVEL},
+            "spec": {
+                "type": "Limited",
+                "limited": {
+                    "nominalConcurrencyShares": shares,
+                    "lendablePercent": 0,
+                    "borrowingLimitPercent": 0,
+                    "limitResponse": {"type": "Reject"},
+                },
+            },
+        },
+        {
+            "apiVersion": "flowcontrol.apiserver.k8s.io/v1",
+            "kind": "FlowSchema",
+            "metadata": {"name": LEVEL},
+            "spec": {
+                "matchingPrecedence": 100,
+                "priorityLevelConfiguration": {"name": LEVEL},
+                "rules": [
+                    {
+                        "subjects": [
+                            {
+                                "kind": "ServiceAccount",
+                                "serviceAccount": {
+                                    "namespace": "autolfads",
+                                    "name": "autolfads-operator",
+                                },
+                            }
+                        ],
+                        "resourceRules": [
+                            {
+                                "verbs": ["*"],
+                                "apiGroups": ["*"],
+                                "resources": ["*"],
+                                "namespaces": ["*"],
+                                "clusterScope": True,
+                            }
+                        ],
+                    }
+                ],
+            },
+        },
+    ]
+
+
+@pytest.fixture
+def own_level(lab: Lab) -> Iterator[None]:
+    lab.plane.apply(*flow(20))
+    yield
+    lab.plane.kubectl("delete", f"flowschema/{LEVEL}", f"prioritylevelconfiguration/{LEVEL}")
+
+
+def counted(lab: Lab, name: str, **labels: str) -> float:
+    """Return a counter of the API server, summed over all that has these labels."""
+    total = 0.0
+    for line in lab.plane.kubectl("get", "--raw", "/metrics").splitlines():
+        if line.startswith(f"{name}{{") and all(f'{k}="{v}"' in line for k, v in labels.items()):
+            total += float(line.rsplit(" ", 1)[1])
+    return total
+
+
+def test_a_storm_of_429(lab: Lab, undisturbed: Run, own_level: None) -> None:
+    run = begun(lab, "api-storm")
+    rejected = "apiserver_flowcontrol_rejected_requests_total"
+    before = counted(lab, rejected, flow_schema=LEVEL)
+    lab.plane.apply(*flow(0))
+    time.sleep(40)
+    refused = counted(lab, rejected, flow_schema=LEVEL) - before
+    lab.plane.apply(*flow(20))
+    assert refused > 0
+    assert refused < 120  # it waits between its tries
+    run.wait_for("Succeeded", seconds=240)
+    assert run.orders() == undisturbed.orders()
+
+
+def test_a_watch_that_breaks_without_a_word(lab: Lab, cluster: Cluster) -> None:
+    """What is dropped on the way is missed by no event; the next full list brings it."""
+    pod = lab.get("pod", lab.wait_for_operator())
+    inside = cluster.nodes["node1"].namespaces.run
+    address = pod["status"]["podIP"]
+    listed = inside("conntrack", "-L", "-p", "tcp", "-s", address)
+    ports = set(re.findall(rf"src={address} dst=\S+ sport=(\d+)", listed))
+    assert ports
+    rules = [
+        ("FORWARD", "-s", address, "-p", "tcp", "--sport", port, "-j", "DROP") for port in ports
+    ] + [("INPUT", "-s", address, "-p", "tcp", "--sport", port, "-j", "DROP") for port in ports]
+    for rule in rules:
+        inside("iptables", "-I", *rule)
+    try:
+        run = lab.run("watch-broken")
+        run.wait_for("Accepted", seconds=130)
+        run.wait_for("DataReady", seconds=130)
+    finally:
+        for rule in rules:
+            inside("iptables", "-D", *rule)
+    run.wait_for("Succeeded", seconds=240)
+
+
+def test_what_a_run_costs_the_api_is_bounded(lab: Lab, own_level: None) -> None:
+    """Requests grow with what happens, and not with turns: those are taken ten times a second."""
+    dispatched = "apiserver_flowcontrol_dispatched_requests_total"
+
+    def cost(seconds: float) -> float:
+        before = counted(lab, dispatched, flow_schema=LEVEL)
+        time.sleep(seconds)
+        return (counted(lab, dispatched, flow_schema=LEVEL) - before) / seconds
+
+    at_rest = cost(20)
+    assert at_rest < 1.0  # lists once a minute, a Lease, watches that begin again
+    before = counted(lab, dispatched, flow_schema=LEVEL)
+    began = time.monotonic()
+    run = lab.run("api-cost")
+    run.wait_for("Succeeded", seconds=240)
+    run.wait_until("its workers are gone", lambda: run.status.get("completionTime"))
+    took = time.monotonic() - began
+    calls = counted(lab, dispatched, flow_schema=LEVEL) - before - at_rest * took
+    # Status and Events of some 20 transitions, its Jobs, the claim and nodes each 5 s.
+    assert calls < 60 + took
