@@ -188,9 +188,7 @@ def test_dra_puts_pairs_on_one_device_each(gpus: ControlPlane) -> None:
         (device,) = claim["status"]["allocation"]["devices"]["results"]
         at.add((device["pool"], device["device"]))
     assert len(at) == 4
-    nodes = {
-        pod["metadata"]["name"]: pod["spec"]["nodeName"] for pod in pods(gpus, of)
-    }
+    nodes = {pod["metadata"]["name"]: pod["spec"]["nodeName"] for pod in pods(gpus, of)}
     for claim in claims:
         pair = {nodes[each["name"]] for each in claim["status"]["reservedFor"]}
         assert len(pair) == 1
