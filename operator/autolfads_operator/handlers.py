@@ -9,9 +9,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import dataclasses
+import itertools
 import os
 import signal
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterator
 from typing import Any
 
 import kopf
@@ -30,6 +31,13 @@ from autolfads_operator.cluster.sweep import sweep_for_ever
 from autolfads_operator.crd import PLURAL
 
 SHARED = 0o002  # umask: what the operator makes, workers of its group may change
+
+
+class Backoffs:
+    """Seconds between tries, without an end: an API server can be away for hours."""
+
+    def __iter__(self) -> Iterator[float]:
+        return itertools.chain((1, 1, 2, 3, 5, 8), itertools.repeat(15))
 
 
 def watches(runs: Runs) -> kopf.OperatorRegistry:
@@ -67,6 +75,7 @@ def kopf_settings() -> kopf.OperatorSettings:
     settings.posting.enabled = False  # Events are the loops' own
     settings.networking.request_timeout = 30
     settings.networking.connect_timeout = 10
+    settings.networking.error_backoffs = Backoffs()
     settings.networking.enforce_retry_after = True
     settings.persistence.finalizer = f"{GROUP}/never-used"
     settings.watching.label_selectors["jobs"] = RUN_UID

@@ -36,18 +36,31 @@ def make_volume(folder: Path) -> Path:
     return folder
 
 
-def shared_claim(volume: Path) -> list[dict[str, Any]]:
-    """Return the shared volume and its claim."""
-    return machine.volume_and_claim(CLAIM, volume, NAMESPACE)
-
-
-def operator_objects(**environment: str) -> list[dict[str, Any]]:
-    """Return all of `deploy/`, with a Deployment that runs here."""
+def operator_objects(namespace: str = NAMESPACE, **environment: str) -> list[dict[str, Any]]:
+    """Return all of `deploy/`, for a namespace, with a Deployment that runs here."""
     objects = list(yaml.safe_load_all(DEPLOY.read_text()))
     for each in objects:
         if each["kind"] == "Deployment":
             _run_here(each, environment)
+        if namespace != NAMESPACE:
+            _move(each, namespace)
     return objects
+
+
+def _move(body: dict[str, Any], namespace: str) -> None:
+    """Let an object be of another namespace, as a user does who edits the file."""
+    metadata = body["metadata"]
+    if "namespace" in metadata:
+        metadata["namespace"] = namespace
+    elif body["kind"] == "Namespace":
+        metadata["name"] = namespace
+    elif body["kind"] == "ClusterRoleBinding":
+        metadata["name"] += f"-{namespace}"
+    for subject in body.get("subjects", []):
+        subject["namespace"] = namespace
+    for rule in body.get("rules") or []:
+        if "resourceNames" in rule:
+            rule["resourceNames"] = [namespace]
 
 
 def offer_gpus(plane: ControlPlane, node: str, count: int = GPUS) -> None:
@@ -78,7 +91,7 @@ def pod_template() -> dict[str, Any]:
     return {"volumes": machine.volumes(), "volumeMounts": machine.mounts()}
 
 
-def run(name: str, **spec: Any) -> dict[str, Any]:
+def run(name: str, namespace: str = NAMESPACE, /, **spec: Any) -> dict[str, Any]:
     """Return an AutoLFADSRun that trains for real, and is over within two minutes."""
     base: dict[str, Any] = {
         "data": {"generate": {"problem": "lorenz", "conditions": 4, "trials": 6, "channels": 10}},
@@ -96,7 +109,7 @@ def run(name: str, **spec: Any) -> dict[str, Any]:
     return {
         "apiVersion": "autolfads.io/v1alpha1",
         "kind": "AutoLFADSRun",
-        "metadata": {"name": name, "namespace": NAMESPACE},
+        "metadata": {"name": name, "namespace": namespace},
         "spec": _laid_over(base, spec),
     }
 

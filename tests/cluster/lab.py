@@ -25,20 +25,21 @@ class Lab:
 
     plane: ControlPlane
     volume: Path
-    cluster: Cluster | None = None  # None: a control plane alone, where nothing runs for real
+    cluster: Cluster
+    namespace: str = NAMESPACE
 
     def kubectl(self, *words: str, text: str = "") -> str:
-        return self.plane.kubectl(f"--namespace={NAMESPACE}", *words, text=text)
+        return self.plane.kubectl(f"--namespace={self.namespace}", *words, text=text)
 
     def get(self, *words: str) -> Any:
-        return self.plane.get(f"--namespace={NAMESPACE}", *words)
+        return self.plane.get(f"--namespace={self.namespace}", *words)
 
     def apply(self, *objects: dict[str, Any]) -> None:
         self.plane.apply(*objects)
 
     def run(self, name: str, **spec: Any) -> Run:
         """Apply a small run."""
-        self.apply(installation.run(name, **spec))
+        self.apply(installation.run(name, self.namespace, **spec))
         return Run(self, name)
 
     def operator_pod(self) -> str | None:
@@ -85,7 +86,7 @@ class Run:
 
     @property
     def folder(self) -> Path:
-        return self.lab.volume / "runs" / NAMESPACE / f"{self.name}-{self.uid}"
+        return self.lab.volume / "runs" / self.lab.namespace / f"{self.name}-{self.uid}"
 
     def condition(self, kind: str) -> dict[str, Any]:
         """Return a condition, or an empty one."""
@@ -159,12 +160,13 @@ class Run:
         return sum(max(0, len(path.read_text().splitlines()) - 1) for path in paths)
 
 
-def install(cluster: Cluster, volume: Path) -> Lab:
+def install(cluster: Cluster, volume: Path, namespace: str = NAMESPACE, **environment: str) -> Lab:
     """Install the operator as a user does, with `volume` as its shared claim."""
     plane = cluster.plane
     plane.apply(installation.crd())
-    namespace, *rest = installation.operator_objects()
-    plane.apply(namespace)
-    plane.apply(*machine.claims(NAMESPACE), *installation.shared_claim(volume))
+    first, *rest = installation.operator_objects(namespace, **environment)
+    plane.apply(first)
+    shared = machine.volume_and_claim(installation.CLAIM, volume, namespace)
+    plane.apply(*machine.claims(namespace), *shared)
     plane.apply(*rest)
-    return Lab(plane, volume, cluster)
+    return Lab(plane, volume, cluster, namespace)

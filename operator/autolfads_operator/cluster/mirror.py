@@ -31,7 +31,7 @@ class Shelf:
 
     def note(self, body: Object, *, deleted: bool = False) -> bool:
         """Take an object as an event brings it; return whether that is news."""
-        uid = uid_of(body)
+        uid, body = uid_of(body), _in_short(body)
         if deleted:
             self._gone[uid] = None
             while len(self._gone) > MOST_GONE:
@@ -68,6 +68,12 @@ class Shelf:
             if not siblings:
                 del self._of_run[run]
         return True
+
+
+def _in_short(body: Object) -> Object:
+    """Leave out who wrote which field: that is half of an object, and decides nothing here."""
+    metadata = {k: v for k, v in metadata_of(body).items() if k != "managedFields"}
+    return {**body, "metadata": metadata}
 
 
 def _concerns(body: Object) -> str:

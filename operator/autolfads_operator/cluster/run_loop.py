@@ -36,7 +36,7 @@ LOOK = 2.0  # seconds between looks at the cluster when nothing happens
 SOON = 0.25  # seconds from a turn on the volume to the next look
 SELDOM = 30.0  # seconds between looks at a run that is over
 FIRST_RETRY, LAST_RETRY = 1.0, 60.0  # seconds, of requests that the API refuses
-NODE_LOST = 60.0  # seconds since its node was found lost, after which a worker is given up
+NODE_LOST = 30.0  # seconds since its node was found lost, after which a worker is given up
 PODS_ARE_MADE = 5.0  # seconds that a Job takes at most to make its pods
 ASK_WHY = 20.0  # seconds between questions why it does not
 WIND_UP = 60.0  # seconds after a run's end in which workers leave by themselves
@@ -319,7 +319,8 @@ class RunLoop:
         """Nothing more can come of a run that has ended, but the end of its object."""
         self._next_look = time.monotonic() + SELDOM
         if self._volume is not None:
-            self._volume.next_at = self._next_look
+            self._volume.end()
+            self._volume = None
         if run is None or run.deleting:
             return
         limits = Limits(run, self._voice.started, time.time())
