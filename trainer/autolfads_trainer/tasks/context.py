@@ -84,7 +84,7 @@ class Context:
         device = torch.device(name)
         if device.type == "cuda" and self.gpu_share < 1:
             # Time-slicing keeps nobody from the memory of the others.
-            torch.cuda.set_per_process_memory_fraction(self.gpu_share, device)
+            torch.cuda.set_per_process_memory_fraction(self.gpu_share, device.index or 0)
         return device
 
     def data_path(self, run: Run) -> Path:
