@@ -11,7 +11,7 @@ from kube import needs
 from kube.cluster import Cluster
 from kube.control_plane import Address, ControlPlane, free_ports
 from kube.daemons import Daemons
-from lab import Lab, install
+from lab import LONGER, Lab, Run, install
 
 
 @pytest.fixture(scope="session")
@@ -52,3 +52,11 @@ def lab(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Lab:
     made = install(cluster, make_volume(tmp_path_factory.mktemp("volume") / "shared"))
     made.wait_for_operator()
     return made
+
+
+@pytest.fixture(scope="session")
+def undisturbed(lab: Lab) -> Run:
+    """The run that those must equal to which something happens."""
+    run = lab.run("undisturbed", **LONGER)
+    run.wait_for("Succeeded", seconds=240)
+    return run

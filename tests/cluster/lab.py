@@ -16,6 +16,8 @@ from kube.control_plane import ControlPlane
 from kube.waiting import wait_until
 
 RUNS = "autolfadsruns"
+# Generations that are long enough to be disturbed in their midst.
+LONGER = {"pbt": {"generationEpochs": 15, "burnInEpochs": 15, "maxEpochs": 45}}
 OPERATOR = "app.kubernetes.io/component=operator"
 
 

@@ -7,22 +7,12 @@ import time
 import pytest
 from installation import offer_gpus
 from kube.cluster import Cluster
-from lab import Lab, Run
-
-SPEC = {"pbt": {"generationEpochs": 15, "burnInEpochs": 15, "maxEpochs": 45}}
-
-
-@pytest.fixture(scope="module")
-def undisturbed(lab: Lab) -> Run:
-    """The run that the others must equal."""
-    run = lab.run("undisturbed", **SPEC)
-    run.wait_for("Succeeded", seconds=240)
-    return run
+from lab import LONGER, Lab, Run
 
 
 def begun(lab: Lab, name: str, generation: int = 1) -> Run:
     """Return the same run under another name, with training under way."""
-    run = lab.run(name, **SPEC)
+    run = lab.run(name, **LONGER)
     run.wait_for("WorkersReady", seconds=120)
     run.wait_until(f"generation {generation}", lambda: run.generation() >= generation)
     run.wait_until("some epochs", lambda: run.epochs() > 60 * (generation - 1) + 8)
@@ -41,7 +31,7 @@ def is_as_if_nothing_happened(run: Run, undisturbed: Run, seconds: float = 300) 
 
 
 def test_the_operator_killed_ten_times(lab: Lab, undisturbed: Run) -> None:
-    run = lab.run("operator-killed", **SPEC)
+    run = lab.run("operator-killed", **LONGER)
     run.wait_until("its first job", lambda: run.jobs("prepare"))
     for _ in range(10):
         lab.kill_operator()
@@ -122,7 +112,7 @@ def test_a_node_lost_for_ever(lab: Lab, cluster: Cluster, undisturbed: Run) -> N
 def test_a_pod_that_is_deleted_before_it_began(
     lab: Lab, undisturbed: Run, how: str, request: pytest.FixtureRequest
 ) -> None:
-    run = lab.run(f"early-{how}", **SPEC)
+    run = lab.run(f"early-{how}", **LONGER)
 
     def there() -> str | None:
         pods = run.pods(how, alive=False)

@@ -8,22 +8,14 @@ from collections.abc import Iterator
 
 import pytest
 from kube.cluster import Cluster
-from lab import Lab, Run
+from lab import LONGER, Lab, Run
 
-SPEC = {"pbt": {"generationEpochs": 15, "burnInEpochs": 15, "maxEpochs": 45}}
 USER = "system:serviceaccount:autolfads:autolfads-operator"
 LEVEL = "autolfads-operator"
 
 
-@pytest.fixture(scope="module")
-def undisturbed(lab: Lab) -> Run:
-    run = lab.run("api-undisturbed", **SPEC)
-    run.wait_for("Succeeded", seconds=240)
-    return run
-
-
 def begun(lab: Lab, name: str) -> Run:
-    run = lab.run(name, **SPEC)
+    run = lab.run(name, **LONGER)
     run.wait_for("WorkersReady", seconds=120)
     return run
 

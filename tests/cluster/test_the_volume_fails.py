@@ -12,10 +12,8 @@ import pytest
 from installation import make_volume
 from kube.cluster import Cluster
 from kube.waiting import wait_until
-from lab import Lab, Run, install
+from lab import LONGER, Lab, Run, install
 from mounts import NO_SPACE, PROGRAM, READ_ONLY, need_fuse
-
-SPEC = {"pbt": {"generationEpochs": 15, "burnInEpochs": 15, "maxEpochs": 45}}
 
 
 class Faulty:
@@ -66,15 +64,8 @@ def mended(faulty: Faulty) -> Iterator[None]:
     faulty.do()
 
 
-@pytest.fixture(scope="module")
-def undisturbed(faulty: Faulty) -> Run:
-    run = faulty.lab.run("undisturbed", **SPEC)
-    run.wait_for("Succeeded", seconds=240)
-    return run
-
-
 def in_training(faulty: Faulty, name: str) -> Run:
-    run = faulty.lab.run(name, **SPEC)
+    run = faulty.lab.run(name, **LONGER)
     run.wait_for("Progressing", "True", "Training", 120)
     return run
 
@@ -90,7 +81,7 @@ def test_a_hang_in_one_folder_holds_up_that_run_alone(faulty: Faulty, undisturbe
     faulty.do({"op": "*", "path": f"runs/faulty/hung-{hung.uid}/", "hang": True})
     hung.wait_for("Progressing", "False", "VolumeStalled", 60)
     assert hung.status["state"] == "Stalled"
-    other = faulty.lab.run("beside", **SPEC)
+    other = faulty.lab.run("beside", **LONGER)
     goes_on(other, undisturbed)
     assert hung.condition("Progressing")["reason"] == "VolumeStalled"
     faulty.operator_lives()

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from cluster_examples import ended, pod_body
 
-from autolfads_operator.cluster.pod_facts import MAX_BAD_STARTS, PodFacts, dying, facts_of
+from autolfads_operator.cluster.pod_facts import MAX_BAD_STARTS, PodFacts, facts_of
+from autolfads_operator.cluster.pod_facts import dying as dying_of
 
 
 def fact(*arguments: Any, **more: Any) -> PodFacts:
@@ -96,31 +97,39 @@ def test_a_bad_start_is_one_that_ended_by_itself_before_it_did_anything(
     assert fact(phase="Failed", state=state).bad_start is bad
 
 
-def failed(count: int, **more: Any) -> list[dict[str, Any]]:
+ENOUGH = MAX_BAD_STARTS["worker"]
+
+
+def dying(pods: tuple[PodFacts, ...]) -> PodFacts | None:
+    return dying_of(pods, "worker")
+
+
+def failed(count: int, role: str = "worker", **more: Any) -> list[dict[str, Any]]:
     return [
-        pod_body(f"f{i}", phase="Failed", state=ended(1, minute=i, **more)) for i in range(count)
+        pod_body(f"f{i}", phase="Failed", state=ended(1, minute=i, **more), role=role)
+        for i in range(count)
     ]
 
 
 def test_workers_that_all_die_as_they_start_are_told_by_the_last() -> None:
-    pods = failed(MAX_BAD_STARTS, message="Traceback\nImportError: no torch\n")
+    pods = failed(ENOUGH, message="Traceback\nImportError: no torch\n")
     last = dying(facts_of(pods))
     assert last is not None
-    assert last.name == f"f{MAX_BAD_STARTS - 1}"
+    assert last.name == f"f{ENOUGH - 1}"
     assert last.last_words.endswith("ImportError: no torch")
 
 
 def test_a_few_deaths_are_not_all() -> None:
-    assert dying(facts_of(failed(MAX_BAD_STARTS - 1))) is None
+    assert dying(facts_of(failed(ENOUGH - 1))) is None
 
 
 def test_while_one_runs_nothing_is_given_up() -> None:
-    assert dying(facts_of([*failed(MAX_BAD_STARTS), pod_body("runs")])) is None
+    assert dying(facts_of([*failed(ENOUGH), pod_body("runs")])) is None
 
 
 def test_one_that_worked_since_counts() -> None:
     worked = pod_body("z", phase="Failed", state=ended(1, lived=50, minute=30))
-    assert dying(facts_of([*failed(MAX_BAD_STARTS), worked])) is None
+    assert dying(facts_of([*failed(ENOUGH), worked])) is None
 
 
 def test_a_worker_that_needed_too_much_memory_is_told_so() -> None:
@@ -131,3 +140,9 @@ def test_a_worker_that_needed_too_much_memory_is_told_so() -> None:
 def test_pods_come_oldest_first() -> None:
     young = pod_body("a", creationTimestamp="2026-11-01T13:00:00Z")
     assert [pod.name for pod in facts_of([young, pod_body("b")])] == ["b", "a"]
+
+
+def test_the_one_pod_that_prepares_is_given_up_sooner() -> None:
+    few = facts_of(failed(MAX_BAD_STARTS["prepare"], role="prepare"))
+    assert dying_of(few, "prepare") is not None
+    assert dying(few) is None

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
-from autolfads_operator.cluster.names import CONTAINER, ROLE, Reason
+from autolfads_operator.cluster.names import CONTAINER, PREPARE, ROLE, WORKER, Reason
 from autolfads_operator.cluster.packing.base import Finding
 
 Phase = Literal["waiting", "running", "over"]
@@ -18,7 +18,9 @@ PULLS = ("ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverP
 CANNOT_START = ("CreateContainerConfigError", "CreateContainerError", "RunContainerError")
 SOON = 20.0  # seconds: who ends sooner, and not because told to, has not done anything
 ON_PURPOSE = (0, 143)  # exit codes: the run is over, or told to leave
-MAX_BAD_STARTS = 5
+# How many in a row tell that all will: of workers there are many at a time, and a Job waits longer
+# and longer before it makes the one pod that prepares again.
+MAX_BAD_STARTS = {WORKER: 5, PREPARE: 3}
 
 
 @dataclass(frozen=True)
@@ -128,13 +130,14 @@ def _last_words(ended: Mapping[str, Any] | None, status: Mapping[str, Any]) -> s
     return "\n".join(lines[-5:])
 
 
-def dying(pods: Iterable[PodFacts]) -> PodFacts | None:
-    """Return the last of the workers that die as they start, if that is what all do; else None."""
-    pods = list(pods)
+def dying(pods: Iterable[PodFacts], role: str) -> PodFacts | None:
+    """Return the last pod of a role if its pods die as they start, one after another; else None."""
+    pods = [pod for pod in pods if pod.role == role]
     if any(pod.phase == "running" for pod in pods):
         return None
     over = sorted((pod for pod in pods if pod.phase == "over"), key=lambda pod: pod.ended)
-    last = over[-MAX_BAD_STARTS:]
-    if len(last) == MAX_BAD_STARTS and all(pod.bad_start for pod in last):
+    enough = MAX_BAD_STARTS[role]
+    last = over[-enough:]
+    if len(last) == enough and all(pod.bad_start for pod in last):
         return last[-1]
     return None

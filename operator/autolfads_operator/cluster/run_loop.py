@@ -291,12 +291,8 @@ class RunLoop:
         }
         for role, condition in ((PREPARE, Condition.DATA_READY), (WORKER, Condition.WORKERS_READY)):
             # Pods from before a suspension tell nothing of what was changed in it.
-            theirs = [
-                pod
-                for pod in pods
-                if pod.role == role and pod.created >= (starts.get(pod.job) or NEVER)
-            ]
-            if (last := dying(theirs)) is not None:
+            since = [pod for pod in pods if pod.created >= (starts.get(pod.job) or NEVER)]
+            if (last := dying(since, role)) is not None:
                 self._held = Held(condition, Finding(Reason.WORKERS_DIE, _dying_words(last)))
 
     async def _act(self, run: RunObject, now: Situation) -> None:

@@ -207,6 +207,7 @@ disabled_plugins = [{disabled}]
             "failCgroupV1": False,
             "failSwapOn": False,
             "cgroupDriver": "cgroupfs",
+            "cpuCFSQuota": False,  # who starts may have what is free: half of a test is imports
             "cgroupRoot": cgroups.make(self._groups),
             "containerRuntimeEndpoint": f"unix://{SOCKET}",
             "address": self.address,
