@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import copy
+import json
 import sys
 from typing import Any
 
@@ -14,7 +15,7 @@ import yaml
 
 from autolfads_operator.api import GROUP, KIND, VERSION, AutoLFADSRun, Metadata
 from autolfads_operator.reference import manual
-from autolfads_operator.schema import structural
+from autolfads_operator.schema import Node, fields, structural
 
 PLURAL = "autolfadsruns"
 
@@ -90,7 +91,15 @@ def schema() -> dict[str, Any]:
     del name["description"]
     properties["metadata"] = {"type": "object", "properties": {"name": name}}
     root["required"] = ["spec"]
+    _tell_defaults(root)
     return root
+
+
+def _tell_defaults(root: Node) -> None:
+    """Put defaults into descriptions: `kubectl explain` shows these alone."""
+    for _, node in fields(root):
+        if node.get("default") not in (None, {}, ""):
+            node["description"] += f" Default: {json.dumps(node['default'])}."
 
 
 class _Dumper(yaml.SafeDumper):
