@@ -15,17 +15,23 @@ from kube.waiting import wait_until
 from lab import LONGER, Lab, Run, install
 from mounts import NO_SPACE, PROGRAM, READ_ONLY, need_fuse
 
+# Two of them at a time have a place on the node.
+TWO_WORKERS = {**LONGER, "workers": {"count": 2}}
+
 
 class Faulty:
     """A laboratory on a volume that does wrong what it is told."""
 
     def __init__(self, lab: Lab, rules: Path) -> None:
-        self.lab, self._rules = lab, rules
+        self.lab, self._rules, self._version = lab, rules, 0
 
     def do(self, *rules: dict[str, Any]) -> None:
-        beside = self._rules.with_suffix(".new")
-        beside.write_text(json.dumps(rules))
-        beside.replace(self._rules)
+        """Meet these rules from now on, and no others."""
+        self._version += 1
+        write_rules(self._rules, self._version, *rules)
+        log = self._rules.with_name(f"{self._rules.name}.log")
+        said = json.dumps({"version": self._version})
+        wait_until("the rules are followed", lambda: said in log.read_text().splitlines(), 30)
 
     def operator_lives(self) -> None:
         """See that the operator was not started anew."""
@@ -36,6 +42,12 @@ class Faulty:
         return self.lab.operator_pod() is not None
 
 
+def write_rules(path: Path, version: int, *rules: dict[str, Any]) -> None:
+    beside = path.with_suffix(".new")
+    beside.write_text(json.dumps({"version": version, "faults": rules}))
+    beside.replace(path)
+
+
 @pytest.fixture(scope="module")
 def faulty(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Faulty:
     """A namespace whose claim is a faulty volume; runs are seen in the folder behind it."""
@@ -43,7 +55,7 @@ def faulty(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Faulty
     place = tmp_path_factory.mktemp("faulty")
     behind, front, rules = make_volume(place / "behind"), place / "front", place / "rules.json"
     front.mkdir()
-    rules.write_text("[]")
+    write_rules(rules, 0)
     node = cluster.nodes["node1"]
     words = [str(PROGRAM), str(behind), str(front), "--faults", str(rules)]
     node.daemons.start("faulty volume", [sys.executable, *words])
@@ -65,7 +77,7 @@ def mended(faulty: Faulty) -> Iterator[None]:
 
 
 def in_training(faulty: Faulty, name: str) -> Run:
-    run = faulty.lab.run(name, **LONGER)
+    run = faulty.lab.run(name, **TWO_WORKERS)
     run.wait_for("Progressing", "True", "Training", 120)
     return run
 
@@ -81,7 +93,7 @@ def test_a_hang_in_one_folder_holds_up_that_run_alone(faulty: Faulty, undisturbe
     faulty.do({"op": "*", "path": f"runs/faulty/hung-{hung.uid}/", "hang": True})
     hung.wait_for("Progressing", "False", "VolumeStalled", 60)
     assert hung.status["state"] == "Stalled"
-    other = faulty.lab.run("beside", **LONGER)
+    other = faulty.lab.run("beside", **TWO_WORKERS)
     goes_on(other, undisturbed)
     assert hung.condition("Progressing")["reason"] == "VolumeStalled"
     faulty.operator_lives()
