@@ -12,7 +12,9 @@ import pytest
 from installation import USER
 from lab import Lab, Run
 
-LONG = {"pbt": {"generationEpochs": 400, "burnInEpochs": 400, "maxEpochs": 4000}}
+# Beside it is room for another.
+TWO = {"workers": {"count": 2}}
+LONG = {**TWO, "pbt": {"generationEpochs": 400, "burnInEpochs": 400, "maxEpochs": 4000}}
 
 
 @pytest.fixture(scope="module")
@@ -79,7 +81,7 @@ def test_a_link_out_of_its_folder_leads_the_operator_nowhere(run: Run, lab: Lab)
     """A worker that replaces its files by links spoils its own run at most."""
     secret = lab.volume / "secret.json"
     secret.write_text(json.dumps({"outcome": "finished", "reason": "SECRET"}))
-    other = lab.run("beside-jailed")
+    other = lab.run("beside-jailed", **TWO)
     folder = run.folder
     workers = folder / "workers"
     for status in workers.glob("*.status.json"):
@@ -101,7 +103,7 @@ def test_a_huge_file_of_a_worker_is_not_read_into_the_operator(run: Run, lab: La
         status.unlink(missing_ok=True)
         with status.open("wb") as file:
             file.truncate(8 << 30)
-    other = lab.run("beside-huge")
+    other = lab.run("beside-huge", **TWO)
     other.wait_for("Succeeded", seconds=300)
     pod = lab.get("pod", lab.wait_for_operator())
     assert pod["status"]["containerStatuses"][0]["restartCount"] == 0
