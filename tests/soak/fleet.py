@@ -34,8 +34,6 @@ from kube.waiting import wait_until  # noqa: E402
 from ledger_examples import Mini  # noqa: E402
 from played_pool import PlayedPool  # noqa: E402
 
-from autolfads_operator.cluster.client import PODS, ApiError, Client  # noqa: E402
-
 NAMESPACE = installation.NAMESPACE
 PODS_OF_A_NODE = 250
 TICK = 0.5  # seconds between steps of all played workers
@@ -86,7 +84,7 @@ class Fleet:
 
     def watch(self, plane: ControlPlane) -> None:
         """Read what happens to pods, in a thread."""
-        words = ("get", "pods", "-n", NAMESPACE, "--watch", "--output-watch-events", "--no-headers")
+        words = ("get", "pods", "-n", NAMESPACE, "--watch", "--no-headers")
         command = plane.kubectl_command(*words, "-o", f"custom-columns={COLUMNS}")
         process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         assert process.stdout is not None
@@ -97,11 +95,11 @@ class Fleet:
         """Take what the watch has brought."""
         lines, self.lines = self.lines, []
         for line in lines:
-            event, life, name, phase, deleted, run, run_name = line.split()
+            life, name, phase, deleted, run, run_name = line.split()
             if run not in self.runs:
                 folder = self.volume / "runs" / NAMESPACE / f"{run_name}-{run}"
                 self.runs[run] = Played(folder, self.mini, len(self.runs))
-            if event == "DELETED" or phase in ("Succeeded", "Failed") or deleted != "<none>":
+            if phase in ("Succeeded", "Failed") or deleted != "<none>":
                 self.runs[run].lose(life)
             elif phase == "Running":
                 self.runs[run].have(life, name)
@@ -114,6 +112,9 @@ class Fleet:
 
 async def let_pods_end(fleet: Fleet, stop: threading.Event) -> None:
     """Have KWOK end the pods whose worker has ended."""
+    # Here and not above: where the cluster is, is read as this is loaded.
+    from autolfads_operator.cluster.client import PODS, ApiError, Client
+
     async with Client(NAMESPACE) as client:
         while not stop.is_set():
             names, fleet.ended = fleet.ended, []
