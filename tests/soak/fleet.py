@@ -86,10 +86,12 @@ class Fleet:
         """Read what happens to pods, in a thread."""
         words = ("get", "pods", "-n", NAMESPACE, "--watch", "--no-headers")
         command = plane.kubectl_command(*words, "-o", f"custom-columns={COLUMNS}")
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-        assert process.stdout is not None
-        for line in process.stdout:
-            self.lines.append(line)
+        while True:  # the API server ends a watch that does not keep up
+            process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+            assert process.stdout is not None
+            for line in process.stdout:
+                self.lines.append(line)
+            time.sleep(1)
 
     def take_news(self) -> None:
         """Take what the watch has brought."""
@@ -307,7 +309,8 @@ def main() -> int:
                 over = states.count("Succeeded") + states.count("Failed")
                 at = f"{time.monotonic() - began:5.0f} s"
                 counts = {state: states.count(state) for state in sorted(set(states))}
-                print(at, counts, f"{memory(operator.pid)[0]:.0f} MiB", flush=True)
+                played = sum(len(run.workers) for run in fleet.runs.values())
+                print(at, counts, f"{memory(operator.pid)[0]:.0f} MiB, {played} played", flush=True)
             time.sleep(max(0.0, TICK - (time.monotonic() - tick)))
         took = time.monotonic() - began
         wait_until("all is quiet", lambda: True, 5)
