@@ -11,12 +11,12 @@ from cluster_examples import ended, pod_body, run_body, run_object
 
 from autolfads_operator.cluster.acceptance import Asked, objection
 from autolfads_operator.cluster.conditions import CONDITIONS, Held, Situation
+from autolfads_operator.cluster.holding import held_by
 from autolfads_operator.cluster.limits import Limits
 from autolfads_operator.cluster.packing import Finding
 from autolfads_operator.cluster.plan import Wanted
 from autolfads_operator.cluster.pod_facts import PodFacts, facts_of
 from autolfads_operator.cluster.report import events_of, matters, state_of, status_of
-from autolfads_operator.cluster.run_loop import held_by
 from autolfads_operator.cluster.volume_side import Seen
 from autolfads_operator.status import RunStatus
 from autolfads_operator.view.picture import MemberPicture, Picture
@@ -58,7 +58,7 @@ PREPARING = dataclasses.replace(PICTURE, state="preparing", population=None, mem
 def seen(
     picture: Picture = PICTURE, *, showing: tuple[str, ...] = TWO, end: End | None = None
 ) -> Seen:
-    return Seen(picture, 3601.0, end, frozenset(showing), frozenset())
+    return Seen(picture, 3601.0, end, frozenset(showing))
 
 
 def pods(*names: str, **more: Any) -> tuple[PodFacts, ...]:

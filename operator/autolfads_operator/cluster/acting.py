@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,8 +11,8 @@ from autolfads_operator.cluster.client import (
     NOT_FOUND,
     PODS,
     RESOURCE_CLAIMS,
-    ApiError,
     Client,
+    but_for,
 )
 from autolfads_operator.cluster.plan import (
     Action,
@@ -40,7 +39,7 @@ async def act(client: Client, actions: Sequence[Action]) -> None:
 
 async def _do(client: Client, action: Action) -> None:
     if isinstance(action, Create):
-        with _but(CONFLICT):  # it is there, and not yet heard of
+        with but_for(CONFLICT):  # it is there, and not yet heard of
             await client.create(KINDS[action.body["kind"]], action.body)
     elif isinstance(action, Resize):
         size = {"parallelism": action.count, "completions": action.count}
@@ -56,7 +55,7 @@ async def _do(client: Client, action: Action) -> None:
 
 
 async def _patch_job(client: Client, name: str, spec: dict[str, Any]) -> None:
-    with _but(NOT_FOUND):
+    with but_for(NOT_FOUND):
         await client.patch(JOBS, name, {"spec": spec})
 
 
@@ -66,16 +65,7 @@ async def _kill(client: Client, action: KillPod) -> None:
     A Job replaces a pod only when that has failed, which a node that is lost cannot say. Nothing
     can go wrong if the worker lives on: its attempts have outcomes already.
     """
-    with _but(NOT_FOUND, CONFLICT):
+    with but_for(NOT_FOUND, CONFLICT):
         body = {"metadata": {"uid": action.uid}, "status": GONE}
         await client.patch(PODS, action.pod, body, subresource="status")
     await client.delete(PODS, action.pod, uid=action.uid, grace=0)
-
-
-@contextlib.contextmanager
-def _but(*statuses: int) -> Any:
-    try:
-        yield
-    except ApiError as error:
-        if error.status not in statuses:
-            raise

@@ -6,8 +6,9 @@ here, since its typed models cost memory and drop what they do not know.
 
 from __future__ import annotations
 
+import contextlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,7 +25,7 @@ Object = Mapping[str, Any]
 MERGE = "application/merge-patch+json"
 TIMEOUT = 20.0  # seconds for an answer
 PAGE = 500  # objects of a list at a time
-NOT_FOUND, CONFLICT, INVALID, TOO_MANY, FORBIDDEN = 404, 409, 422, 429, 403
+NOT_FOUND, CONFLICT, TOO_MANY, FORBIDDEN = 404, 409, 429, 403
 
 
 @dataclass(frozen=True)
@@ -69,6 +70,16 @@ class ApiError(Exception):
     def may_pass(self) -> bool:
         """Whether the same request can succeed later, without anybody changing anything."""
         return self.status in (0, 408, CONFLICT, TOO_MANY) or self.status >= 500
+
+
+@contextlib.contextmanager
+def but_for(*statuses: int) -> Iterator[None]:
+    """Pass over refusals with one of these statuses; others are raised."""
+    try:
+        yield
+    except ApiError as error:
+        if error.status not in statuses:
+            raise
 
 
 class Client:
@@ -139,11 +150,8 @@ class Client:
             options["preconditions"] = {"uid": uid}
         if grace is not None:
             options["gracePeriodSeconds"] = grace
-        try:
+        with but_for(NOT_FOUND, CONFLICT):  # conflict: another of the same name
             await self._ask("DELETE", kind.path(self.namespace, name), options)
-        except ApiError as error:
-            if error.status not in (NOT_FOUND, CONFLICT):  # conflict: another of the same name
-                raise
 
     async def _ask(
         self,

@@ -18,6 +18,7 @@ from autolfads_operator.cluster.client import (
     VOLUME_CLAIMS,
     ApiError,
     Client,
+    but_for,
 )
 from autolfads_operator.cluster.names import Reason
 from autolfads_operator.cluster.packing.base import Finding
@@ -77,12 +78,9 @@ class ClusterFacts:
         return str(messages[-1][1]) if messages else None
 
     async def _ask_for_claim(self) -> Mapping[str, Any]:
-        try:
+        with but_for(NOT_FOUND):
             return await self._client.get(VOLUME_CLAIMS, self._claim)
-        except ApiError as error:
-            if error.status == NOT_FOUND:
-                return {}
-            raise
+        return {}
 
     async def _ask_for_nodes(self) -> Offer:
         nodes, _ = await self._client.list(NODES)

@@ -101,8 +101,7 @@ def state_of(now: Situation) -> str:
     if now.stalled or now.trouble is not None:
         return "Stalled"
     if now.run.spec.suspend:
-        left = any(pod.phase != "over" for pod in now.pods)
-        return "Suspending" if left else "Suspended"
+        return "Suspending" if now.alive else "Suspended"
     if now.seen is None or not now.seen.prepared:
         return "Preparing"
     if now.seen.picture.state == "exporting":

@@ -20,6 +20,7 @@ from autolfads_operator.cluster.acting import act
 from autolfads_operator.cluster.client import RUNS, ApiError, Client
 from autolfads_operator.cluster.cluster_facts import ClusterFacts
 from autolfads_operator.cluster.conditions import Held, Situation
+from autolfads_operator.cluster.holding import held_by, held_by_deaths
 from autolfads_operator.cluster.limits import Limits
 from autolfads_operator.cluster.mirror import Mirror
 from autolfads_operator.cluster.names import PREPARE, WORKER, Condition, Reason
@@ -42,14 +43,6 @@ ASK_WHY = 20.0  # seconds between questions why it does not
 WIND_UP = 60.0  # seconds after a run's end in which workers leave by themselves
 
 NEVER = "9999"  # a time after all others
-
-HELD = (
-    (Condition.DATA_READY, Reason.INPUT_REFUSED),
-    (Condition.DATA_READY, Reason.WORKERS_DIE),
-    (Condition.WORKERS_READY, Reason.WORKERS_DIE),
-    (Condition.PROGRESSING, Reason.RUN_FOLDER_BROKEN),
-)
-"""What is not tried again before the user has changed something, and where it is said."""
 
 
 @dataclass
@@ -80,6 +73,8 @@ class RunLoop:
         self._refused: Finding | None = None
         self._is_accepted = False
         self._held: Held | None = None
+        self._pod_bodies: list[Mapping[str, Any]] = []
+        self._pods: tuple[PodFacts, ...] = ()
         self._not_made: Finding | None = None
         self._lost_since: dict[str, float] = {}
         self._short_since: float | None = None
@@ -133,7 +128,7 @@ class RunLoop:
         if run is None or run.deleting or has_ended(self._voice.written or run.status):
             await self._look_at_the_over(run)
             return
-        pods = facts_of(self.operator.mirror.pods.of_run(self.uid))
+        pods = self._observe_pods()
         if self._is_accepted and self._held is None and self.operator.mirror.is_complete:
             self._turn_on_volume(run, pods)
         now = time.monotonic()
@@ -167,6 +162,13 @@ class RunLoop:
             if self._volume is not None:
                 self._volume.try_again(run)
         return run
+
+    def _observe_pods(self) -> tuple[PodFacts, ...]:
+        """Read the pods, if one of them is new: each turn on the volume leads here."""
+        bodies = self.operator.mirror.pods.of_run(self.uid)
+        if bodies != self._pod_bodies:
+            self._pod_bodies, self._pods = bodies, facts_of(bodies)
+        return self._pods
 
     def _turn_on_volume(self, run: RunObject, pods: tuple[PodFacts, ...]) -> None:
         if self._volume is None:
@@ -293,7 +295,7 @@ class RunLoop:
             # Pods from before a suspension tell nothing of what was changed in it.
             since = [pod for pod in pods if pod.created >= (starts.get(pod.job) or NEVER)]
             if (last := dying(since, role)) is not None:
-                self._held = Held(condition, Finding(Reason.WORKERS_DIE, _dying_words(last)))
+                self._held = held_by_deaths(condition, last)
 
     async def _act(self, run: RunObject, now: Situation) -> None:
         pool = self._volume.side.pool if self._volume is not None else None
@@ -325,26 +327,6 @@ class RunLoop:
             await self.operator.client.delete(RUNS, run.name, uid=run.uid)
         elif left is not None:
             self._next_look = time.monotonic() + min(SELDOM, left)
-
-
-def _dying_words(last: PodFacts) -> str:
-    said = f"the last one said:\n{last.last_words}" if last.last_words else "they said nothing"
-    return (
-        f"worker after worker died as it started (exit code {last.exit_code}); {said}\nWhen that "
-        "is mended, set spec.suspend: true and then false, and the run goes on"
-    )
-
-
-def held_by(status: Mapping[str, Any], generation: int) -> Held | None:
-    """Return what a status says that the run waits for, unless its user has changed it since."""
-    for each in status.get("conditions") or []:
-        if (
-            (each["type"], each["reason"]) in HELD
-            and each["status"] == "False"
-            and each.get("observedGeneration") == generation
-        ):
-            return Held(each["type"], Finding(each["reason"], each["message"]))
-    return None
 
 
 def has_ended(status: Mapping[str, Any]) -> bool:

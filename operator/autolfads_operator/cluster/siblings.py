@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from autolfads_operator.api import GROUP
-from autolfads_operator.cluster.client import CONFLICT, LEASES, NOT_FOUND, ApiError, Client
+from autolfads_operator.cluster.client import CONFLICT, LEASES, NOT_FOUND, ApiError, Client, but_for
 
 LABEL = f"{GROUP}/operator"
 RENEW = 15.0  # seconds
@@ -65,11 +65,8 @@ class Siblings:
                 "metadata": {"name": self._name, "labels": {LABEL: ""}},
                 "spec": spec,
             }
-            try:
+            with but_for(CONFLICT):
                 await self._client.create(LEASES, body)
-            except ApiError as refusal:
-                if refusal.status != CONFLICT:
-                    raise
 
     async def _look(self) -> None:
         leases, _ = await self._client.list(LEASES, labels=LABEL)

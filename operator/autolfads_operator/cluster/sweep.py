@@ -11,9 +11,10 @@ import asyncio
 import logging
 import threading
 from collections.abc import Callable
+from concurrent.futures import Future
 from functools import partial
 from pathlib import Path
-from typing import TypeVar, cast
+from typing import TypeVar
 
 from autolfads_operator.cluster.client import PODS, RUNS, ApiError
 from autolfads_operator.cluster.names import RUN_UID
@@ -94,24 +95,14 @@ def _remove(folder: Path) -> None:
 
 async def _in_thread(call: Callable[[], T]) -> T:
     """Return `call()`, made in a thread of its own: one that hangs holds up nobody else."""
-    loop = asyncio.get_running_loop()
-    answer: asyncio.Future[T] = loop.create_future()
-
-    def settle(result: T | None, error: Exception | None) -> None:
-        if answer.done():
-            return
-        if error is not None:
-            answer.set_exception(error)
-        else:
-            answer.set_result(cast(T, result))
+    answer: Future[T] = Future()
+    answer.set_running_or_notify_cancel()
 
     def work() -> None:
         try:
-            result = call()
+            answer.set_result(call())
         except Exception as error:
-            loop.call_soon_threadsafe(settle, None, error)
-        else:
-            loop.call_soon_threadsafe(settle, result, None)
+            answer.set_exception(error)
 
     threading.Thread(target=work, daemon=True, name="sweep").start()
-    return await answer
+    return await asyncio.wrap_future(answer)

@@ -8,7 +8,15 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from autolfads_operator.cluster.client import CONFLICT, EVENTS, NOT_FOUND, RUNS, ApiError, Client
+from autolfads_operator.cluster.client import (
+    CONFLICT,
+    EVENTS,
+    NOT_FOUND,
+    RUNS,
+    ApiError,
+    Client,
+    but_for,
+)
 from autolfads_operator.cluster.conditions import Situation
 from autolfads_operator.cluster.report import events_of, matters, status_of
 from autolfads_operator.cluster.run_object import RunObject
@@ -66,8 +74,7 @@ class Voice:
         for event in events_of(now.run, status, before, at):
             log.info("%s: %s", event["reason"], event["message"])
             try:
-                await self._client.create(EVENTS, event)
-            except ApiError as error:
-                # An Event lost is a pity; a run must not stand still for it.
-                if error.status != CONFLICT:
-                    log.warning("Event not posted: %s", error)
+                with but_for(CONFLICT):
+                    await self._client.create(EVENTS, event)
+            except ApiError as error:  # a pity; a run must not stand still for it
+                log.warning("Event not posted: %s", error)

@@ -38,7 +38,6 @@ class Seen:
     seconds_left: float | None
     end: End | None
     showing_life: frozenset[str]  # of our workers
-    working: frozenset[str]  # workers with a task that is not over
 
     @property
     def prepared(self) -> bool:
@@ -84,7 +83,6 @@ class VolumeSide:
             seconds_left=self._pace.seconds_left(self.clock(), picture),
             end=controller.ledger.end,
             showing_life=frozenset(life for life in lives if life in controller.statuses),
-            working=frozenset(each.task.worker for each in controller.ledger.open_attempts()),
         )
         return over
 

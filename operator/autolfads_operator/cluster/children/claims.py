@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from autolfads_operator.cluster.children.naming import group_name
 from autolfads_operator.cluster.names import ROLE, WORKER
-from autolfads_operator.cluster.packing import Group, packing_of
+from autolfads_operator.cluster.packing import packing_of
 from autolfads_operator.cluster.run_object import RunObject
 
 
@@ -17,7 +18,7 @@ def resource_claims(run: RunObject, count: int) -> list[dict[str, Any]]:
             "apiVersion": "resource.k8s.io/v1",
             "kind": "ResourceClaim",
             "metadata": {
-                "name": claim_name(run, group),
+                "name": group_name(run, group),
                 "namespace": run.namespace,
                 "labels": {**run.own_labels, ROLE: WORKER},
                 "ownerReferences": [run.owner_reference],
@@ -33,8 +34,3 @@ def resource_claims(run: RunObject, count: int) -> list[dict[str, Any]]:
         for group in packing_of(workers).groups(workers, count)
         if group.claim
     ]
-
-
-def claim_name(run: RunObject, group: Group) -> str:
-    """Return the name of a group's claim: a new one when Jobs are made anew."""
-    return f"{run.stem}-{group.suffix}-{run.made_from[:5]}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from autolfads_operator.cluster.children.claims import claim_name
+from autolfads_operator.cluster.children.naming import group_name
 from autolfads_operator.cluster.children.pod import pod_template
 from autolfads_operator.cluster.names import (
     CLAIM,
@@ -15,7 +15,7 @@ from autolfads_operator.cluster.names import (
     ROLE,
     WORKER,
 )
-from autolfads_operator.cluster.packing import Group, packing_of
+from autolfads_operator.cluster.packing import packing_of
 from autolfads_operator.cluster.run_object import RunObject
 from autolfads_operator.cluster.settings import OperatorSettings
 
@@ -36,18 +36,13 @@ def worker_jobs(run: RunObject, settings: OperatorSettings, count: int) -> list[
         _job(
             run,
             settings,
-            job_name(run, group),
+            group_name(run, group),
             WORKER,
             size=group.size,
-            claim=claim_name(run, group) if group.claim else None,
+            claim=group_name(run, group) if group.claim else None,
         )
         for group in packing_of(run.spec.workers).groups(run.spec.workers, count)
     ]
-
-
-def job_name(run: RunObject, group: Group) -> str:
-    """Return the name of a group's Job: another one for each way that its template can be."""
-    return f"{run.stem}-{group.suffix}-{run.made_from[:5]}"
 
 
 def _job(

@@ -65,9 +65,14 @@ class Situation:
     past_deadline: bool = False
 
     @property
+    def alive(self) -> list[PodFacts]:
+        """The pods that are not over."""
+        return [pod for pod in self.pods if pod.phase != "over"]
+
+    @property
     def workers(self) -> list[PodFacts]:
         """The pods that train and are not over."""
-        return [pod for pod in self.pods if pod.role == WORKER and pod.phase != "over"]
+        return [pod for pod in self.alive if pod.role == WORKER]
 
     @property
     def ready(self) -> int:

@@ -10,7 +10,6 @@ def suspended(now: Situation) -> Verdict:
     """Return it: True when all pods are gone."""
     if now.ended or not now.run.spec.suspend:
         return Verdict("False", Reason.NOT_SUSPENDED, "the run is not suspended")
-    left = [pod for pod in now.pods if pod.phase != "over"]
-    if left:
-        return Verdict("False", Reason.SAVING, f"{len(left)} pods save and leave")
+    if now.alive:
+        return Verdict("False", Reason.SAVING, f"{len(now.alive)} pods save and leave")
     return Verdict("True", Reason.BY_USER, "all workers are given back; what they did is saved")
