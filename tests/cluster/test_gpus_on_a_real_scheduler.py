@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import pytest
 from kube.control_plane import ControlPlane
-from kube.kwok import pretended_node, start_kwok
+from kube.kwok import add_pretended_node, start_kwok
 from kube.waiting import wait_until
+from machine import volume_and_claim
 
 from autolfads_operator.api import RunSpec
 from autolfads_operator.cluster.children.claims import resource_claims
@@ -41,38 +41,11 @@ def gpus(plane: ControlPlane) -> ControlPlane:
         },
     )
     for name in ("gpu-a", "gpu-b"):
-        node = pretended_node(name, gpus=4)
-        node["status"]["capacity"]["nvidia.com/mig-1g.18gb"] = "4"
-        node["status"]["capacity"]["nvidia.com/gpu.shared"] = "4"
-        node["status"]["allocatable"] = node["status"]["capacity"]
-        plane.apply({key: node[key] for key in ("apiVersion", "kind", "metadata")}, devices(name))
-        patch = json.dumps({"status": node["status"]})
-        plane.kubectl("patch", "node", name, "--subresource=status", "--type=merge", "-p", patch)
+        resources = ("nvidia.com/gpu", "nvidia.com/gpu.shared", "nvidia.com/mig-1g.18gb")
+        add_pretended_node(plane, name, **dict.fromkeys(resources, "4"))
+        plane.apply(devices(name))
     plane.kubectl("wait", "node", "--all", "--for=condition=Ready", "--timeout=60s")
-    claim = {
-        "apiVersion": "v1",
-        "kind": "PersistentVolumeClaim",
-        "metadata": {"name": "autolfads", "namespace": NAMESPACE},
-        "spec": {
-            "accessModes": ["ReadWriteMany"],
-            "storageClassName": "",
-            "volumeName": "gpus-volume",
-            "resources": {"requests": {"storage": "1Gi"}},
-        },
-    }
-    volume = {
-        "apiVersion": "v1",
-        "kind": "PersistentVolume",
-        "metadata": {"name": "gpus-volume"},
-        "spec": {
-            "accessModes": ["ReadWriteMany"],
-            "storageClassName": "",
-            "capacity": {"storage": "1Gi"},
-            "hostPath": {"path": "/tmp"},
-            "claimRef": {"namespace": NAMESPACE, "name": "autolfads"},
-        },
-    }
-    plane.apply(volume, claim)
+    plane.apply(*volume_and_claim("autolfads", Path("/tmp"), NAMESPACE))
     return plane
 
 

@@ -11,9 +11,9 @@ from collections.abc import Iterator
 
 import pytest
 from kube.cluster import Cluster
+from kube.flows import counted, flow_schema, service_account
 from lab import LONGER, Lab, Run
 
-USER = "system:serviceaccount:autolfads:autolfads-operator"
 LEVEL = "autolfads-operator"
 STORM = "storm"
 
@@ -61,38 +61,12 @@ def flow(shares: int) -> list[dict[str, object]]:
                 },
             },
         },
-        {
-            "apiVersion": "flowcontrol.apiserver.k8s.io/v1",
-            "kind": "FlowSchema",
-            "metadata": {"name": LEVEL},
-            "spec": {
-                "matchingPrecedence": 100,
-                "priorityLevelConfiguration": {"name": LEVEL},
-                "rules": [
-                    {
-                        "subjects": [
-                            {
-                                "kind": "ServiceAccount",
-                                "serviceAccount": {
-                                    "namespace": "autolfads",
-                                    "name": "autolfads-operator",
-                                },
-                            },
-                            {"kind": "User", "user": {"name": STORM}},
-                        ],
-                        "resourceRules": [
-                            {
-                                "verbs": ["*"],
-                                "apiGroups": ["*"],
-                                "resources": ["*"],
-                                "namespaces": ["*"],
-                                "clusterScope": True,
-                            }
-                        ],
-                    }
-                ],
-            },
-        },
+        flow_schema(
+            LEVEL,
+            LEVEL,
+            service_account("autolfads", "autolfads-operator"),
+            {"kind": "User", "user": {"name": STORM}},
+        ),
     ]
 
 
@@ -101,15 +75,6 @@ def own_level(lab: Lab) -> Iterator[None]:
     lab.plane.apply(*flow(20))
     yield
     lab.plane.kubectl("delete", f"flowschema/{LEVEL}", f"prioritylevelconfiguration/{LEVEL}")
-
-
-def counted(lab: Lab, name: str, **labels: str) -> float:
-    """Return a counter of the API server, summed over all that has these labels."""
-    total = 0.0
-    for line in lab.plane.kubectl("get", "--raw", "/metrics").splitlines():
-        if line.startswith(f"{name}{{") and all(f'{k}="{v}"' in line for k, v in labels.items()):
-            total += float(line.rsplit(" ", 1)[1])
-    return total
 
 
 @contextlib.contextmanager
@@ -152,12 +117,11 @@ def only_seat_taken(lab: Lab) -> Iterator[None]:
 
 def test_a_storm_of_429(lab: Lab, undisturbed: Run, own_level: None) -> None:
     run = begun(lab, "api-storm")
-    rejected = "apiserver_flowcontrol_rejected_requests_total"
-    before = counted(lab, rejected, flow_schema=LEVEL)
+    before = counted(lab.plane, "rejected", LEVEL)
     lab.plane.apply(*flow(0))
     with only_seat_taken(lab):
         time.sleep(40)
-    refused = counted(lab, rejected, flow_schema=LEVEL) - before
+    refused = counted(lab.plane, "rejected", LEVEL) - before
     lab.plane.apply(*flow(20))
     assert 5 < refused < 120  # it is refused, and waits between its tries
     run.wait_for("Succeeded", seconds=240)
@@ -189,21 +153,20 @@ def test_a_watch_that_breaks_without_a_word(lab: Lab, cluster: Cluster) -> None:
 
 def test_what_a_run_costs_the_api_is_bounded(lab: Lab, own_level: None) -> None:
     """Requests grow with what happens, and not with turns: those are taken ten times a second."""
-    dispatched = "apiserver_flowcontrol_dispatched_requests_total"
 
     def cost(seconds: float) -> float:
-        before = counted(lab, dispatched, flow_schema=LEVEL)
+        before = counted(lab.plane, "dispatched", LEVEL)
         time.sleep(seconds)
-        return (counted(lab, dispatched, flow_schema=LEVEL) - before) / seconds
+        return (counted(lab.plane, "dispatched", LEVEL) - before) / seconds
 
     at_rest = cost(20)
     assert at_rest < 1.0  # lists once a minute, a Lease, watches that begin again
-    before = counted(lab, dispatched, flow_schema=LEVEL)
+    before = counted(lab.plane, "dispatched", LEVEL)
     began = time.monotonic()
     run = lab.run("api-cost")
     run.wait_for("Succeeded", seconds=240)
     run.wait_until("its workers are gone", lambda: run.status.get("completionTime"))
     took = time.monotonic() - began
-    calls = counted(lab, dispatched, flow_schema=LEVEL) - before - at_rest * took
+    calls = counted(lab.plane, "dispatched", LEVEL) - before - at_rest * took
     # Status and Events of some 20 transitions, its Jobs, the claim and nodes each 5 s.
     assert calls < 60 + took

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import json
 import os
 import subprocess
 import sys
@@ -29,12 +28,14 @@ sys.path[:0] = [str(ROOT / "tests/unit"), str(ROOT / "tests/cluster")]
 import installation  # noqa: E402
 from kube.control_plane import Address, ControlPlane, free_ports  # noqa: E402
 from kube.daemons import Daemons  # noqa: E402
-from kube.kwok import pretended_node, start_kwok  # noqa: E402
+from kube.flows import counted, flow_schema, service_account  # noqa: E402
+from kube.kwok import add_pretended_node, start_kwok  # noqa: E402
 from kube.waiting import wait_until  # noqa: E402
 from ledger_examples import Mini  # noqa: E402
 from played_pool import PlayedPool  # noqa: E402
 
 NAMESPACE = installation.NAMESPACE
+FLOW = "autolfads-operator"
 PODS_OF_A_NODE = 250
 TICK = 0.5  # seconds between steps of all played workers
 COLUMNS = (
@@ -129,65 +130,22 @@ async def let_pods_end(fleet: Fleet, stop: threading.Event) -> None:
             await asyncio.sleep(0.2)
 
 
-def counted(plane: ControlPlane, **labels: str) -> float:
-    """Return how many requests of a flow the API server has dispatched."""
-    total = 0.0
-    for line in plane.kubectl("get", "--raw", "/metrics").splitlines():
-        if line.startswith("apiserver_flowcontrol_dispatched_requests_total{") and all(
-            f'{key}="{value}"' in line for key, value in labels.items()
-        ):
-            total += float(line.rsplit(" ", 1)[1])
-    return total
-
-
-def flow() -> dict[str, Any]:
-    """Return what counts the operator's requests apart from all others."""
-    account = {"namespace": NAMESPACE, "name": "autolfads-operator"}
-    return {
-        "apiVersion": "flowcontrol.apiserver.k8s.io/v1",
-        "kind": "FlowSchema",
-        "metadata": {"name": "autolfads-operator"},
-        "spec": {
-            "matchingPrecedence": 100,
-            "priorityLevelConfiguration": {"name": "workload-high"},
-            "rules": [
-                {
-                    "subjects": [{"kind": "ServiceAccount", "serviceAccount": account}],
-                    "resourceRules": [
-                        {
-                            "verbs": ["*"],
-                            "apiGroups": ["*"],
-                            "resources": ["*"],
-                            "namespaces": ["*"],
-                            "clusterScope": True,
-                        }
-                    ],
-                }
-            ],
-        },
-    }
-
-
 def start_plane(folder: Path, nodes: int) -> ControlPlane:
     """Start a control plane, pretended nodes and all that the operator needs but itself."""
     daemons = Daemons(folder / "logs")
     plane = ControlPlane(folder / "plane", Address("127.0.0.1", free_ports(1)[0]), daemons)
     plane.start()
     start_kwok(plane)
-    plane.apply(installation.crd(), flow())
+    account = service_account(NAMESPACE, "autolfads-operator")
+    plane.apply(installation.crd(), flow_schema(FLOW, "workload-high", account))
     first, *rest = installation.operator_objects()
     plane.apply(first)
     plane.apply(*[each for each in rest if each["kind"] != "Deployment"])
     volume = installation.machine.volume_and_claim(installation.CLAIM, folder, NAMESPACE)
     plane.apply(*volume)
     for number in range(nodes):
-        node = pretended_node(f"node-{number}", gpus=PODS_OF_A_NODE)
-        node["status"]["capacity"] |= {"cpu": "4000", "memory": "40000Gi"}
-        plane.apply({key: node[key] for key in ("apiVersion", "kind", "metadata")})
-        body = json.dumps({"status": {"capacity": node["status"]["capacity"]} | {
-            "allocatable": node["status"]["capacity"]}})  # fmt: skip
-        words = ("patch", "node", f"node-{number}", "--subresource=status", "--type=merge")
-        plane.kubectl(*words, "-p", body)
+        room = {"cpu": "4000", "memory": "40000Gi", "nvidia.com/gpu": str(PODS_OF_A_NODE)}
+        add_pretended_node(plane, f"node-{number}", **room)
     plane.kubectl("wait", "node", "--all", "--for=condition=Ready", "--timeout=60s")
     return plane
 
@@ -315,7 +273,7 @@ def main() -> int:
         took = time.monotonic() - began
         wait_until("all is quiet", lambda: True, 5)
         times = handovers(volume)
-        calls = counted(plane, flow_schema="autolfads-operator")
+        calls = counted(plane, "dispatched", FLOW)
         generations = given.runs * given.generations
         print(f"\n{given.runs} runs of {given.workers} workers, {given.generations} generations")
         print(f"runs over          {over} of {given.runs} in {took:.0f} s")

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
-from typing import Any
 
 from kube.build import KWOK, binaries
 from kube.control_plane import ControlPlane
@@ -24,18 +24,15 @@ def start_kwok(plane: ControlPlane) -> None:
     plane.daemons.start("kwok", command)
 
 
-def pretended_node(name: str, gpus: int = 0, **labels: str) -> dict[str, Any]:
-    """Return a Node for `ControlPlane.apply`, large, with GPUs as a device plugin offers them."""
-    room = {"cpu": "64", "memory": "512Gi", "pods": "250"}
-    if gpus:
-        room["nvidia.com/gpu"] = str(gpus)
-    return {
-        "apiVersion": "v1",
-        "kind": "Node",
-        "metadata": {
-            "name": name,
-            "labels": labels,
-            "annotations": {"kwok.x-k8s.io/node": "fake"},
-        },
-        "status": {"capacity": room, "allocatable": room},
-    }
+def add_pretended_node(plane: ControlPlane, name: str, **room: str) -> None:
+    """Add a node, large, that offers `room` besides, as a device plugin does for GPUs."""
+    room = {"cpu": "64", "memory": "512Gi", "pods": "250"} | room
+    plane.apply(
+        {
+            "apiVersion": "v1",
+            "kind": "Node",
+            "metadata": {"name": name, "annotations": {"kwok.x-k8s.io/node": "fake"}},
+        }
+    )
+    body = json.dumps({"status": {"capacity": room, "allocatable": room}})
+    plane.kubectl("patch", "node", name, "--subresource=status", "--type=merge", "-p", body)
