@@ -40,6 +40,18 @@ class Backoffs:
         return itertools.chain((1, 1, 2, 3, 5, 8), itertools.repeat(15))
 
 
+class NothingKept(kopf.AnnotationsDiffBaseStorage):
+    """Spares kopf the copies of each object that it compares for handlers of changes: none here."""
+
+    def build(self, **_: Any) -> kopf.BodyEssence:
+        """Return an essence that is always the same."""
+        return kopf.BodyEssence({})
+
+    def fetch(self, **_: Any) -> kopf.BodyEssence | None:
+        """Return what was seen before: nothing is."""
+        return None
+
+
 def watches(runs: Runs) -> kopf.OperatorRegistry:
     """Return what kopf is to watch: runs, and their Jobs and pods."""
     registry = kopf.OperatorRegistry()
@@ -77,6 +89,7 @@ def kopf_settings() -> kopf.OperatorSettings:
     settings.networking.connect_timeout = 10
     settings.networking.error_backoffs = Backoffs()
     settings.networking.enforce_retry_after = True
+    settings.persistence.diffbase_storage = NothingKept()
     settings.persistence.finalizer = f"{GROUP}/never-used"
     settings.watching.label_selectors["jobs"] = RUN_UID
     settings.watching.label_selectors["pods"] = RUN_UID

@@ -57,7 +57,12 @@ class Lab:
         return None
 
     def wait_for_operator(self) -> str:
-        return wait_until("an operator that is ready", self.operator_pod, 60)
+        try:
+            return wait_until("an operator that is ready", self.operator_pod, 60)
+        except TimeoutError as error:
+            found = self.get("pods", f"--selector={OPERATOR}")["items"]
+            states = json.dumps([each.get("status") for each in found], indent=1)
+            raise AssertionError(f"{error}; {states}") from None
 
     def kill_operator(self) -> None:
         """Kill the operator's pod at once, without a word to it; another takes its place."""

@@ -520,8 +520,8 @@ SAFEGUARDS = (
     Safeguard(
         "only plain files are read as records",
         f"{TRAINER}/disk.py",
-        "        if not stat.S_ISREG(os.fstat(handle).st_mode):\n",
-        "        if False:\n",
+        "    if stat.S_ISREG(found.st_mode):\n",
+        "    if True:\n",
         f"{RECORDS}::test_a_pipe_that_somebody_holds_open_is_refused_and_not_waited_for",
     ),
     Safeguard(

@@ -136,8 +136,9 @@ def test_a_pod_template_cannot_take_what_the_operator_needs(
     assert words in sentence
 
 
-def test_a_pod_template_that_is_fine_is_not_refused() -> None:
-    template = {"volumeMounts": [{"name": "v", "mountPath": "/autolfadsx"}]}
+@pytest.mark.parametrize("path", ["/autolfadsx", "/tmp/cache"])
+def test_a_pod_template_that_is_fine_is_not_refused(path: str) -> None:
+    template = {"volumeMounts": [{"name": "v", "mountPath": path}]}
     given = run_object(workers={"podTemplate": template}).spec.workers.pod_template
     assert list(refused(given, "autolfads")) == []
 

@@ -16,6 +16,7 @@ from autolfads_operator.controller.actions import GiveUp
 from autolfads_operator.controller.ledger import Attempt
 from autolfads_operator.controller.loop import Controller
 from autolfads_operator.controller.retention import forgettable
+from autolfads_operator.controller.side_by_side import threads
 from autolfads_operator.pbt import opponent
 from autolfads_trainer.store import RunFolder
 
@@ -94,7 +95,8 @@ def test_an_attempt_that_another_controller_has_made_is_not_given_up(tmp_path: P
     )
     folder = RunFolder(tmp_path)
     folder.give_task(ours.model_copy(update={"worker": "theirs"}))
-    act(folder, controller.ledger, [GiveUp(ours, "cannot be made again")])
+    with threads(1) as pool:
+        act(folder, controller.ledger, [GiveUp(ours, "cannot be made again")], pool)
     assert folder.outcome(ours.folder) is None
 
 

@@ -18,6 +18,7 @@ from autolfads_operator.controller.act import act
 from autolfads_operator.controller.actions import GiveTask
 from autolfads_operator.controller.ledger import Ledger
 from autolfads_operator.controller.reminders import Reminder
+from autolfads_operator.controller.side_by_side import threads
 from autolfads_trainer.records import Assignment, Outcome, Task, WorkerStatus
 
 
@@ -58,7 +59,8 @@ def test_another_controllers_task_stays_with_the_worker_that_it_names(tmp_path: 
     )
     folder.give_task(there)
     ledger = Ledger(OWNER)
-    act(folder, ledger, [GiveTask(ours)])
+    with threads(1) as pool:
+        act(folder, ledger, [GiveTask(ours)], pool)
     assert [attempt.task for attempt in ledger.prepare] == [there]
     assert folder.task("prepare/attempt-1") == there
     assert folder.assignment("ours") == Assignment()

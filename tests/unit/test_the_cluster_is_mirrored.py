@@ -7,7 +7,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autolfads_operator.cluster.mirror import Shelf
+from autolfads_operator.cluster.mirror import Mirror, Shelf
 
 
 def body(uid: str, version: int, run: str = "r") -> dict[str, Any]:
@@ -64,6 +64,17 @@ def test_a_full_list_brings_what_no_event_brought() -> None:
     assert shelf.replace([body("a", 4), body("b", 3, "other")], 5) == {"r", "other"}
     assert version(shelf, "a") == 4
     assert shelf.replace([body("a", 4), body("b", 3, "other")], 6) == set()
+
+
+def test_what_fills_memory_and_decides_nothing_is_left_out() -> None:
+    pod = body("a", 2) | {"spec": {"nodeName": "n", "containers": [{}]}, "status": {"phase": "x"}}
+    pod["metadata"]["managedFields"] = [{}]
+    pods = Mirror().pods
+    pods.note(pod)
+    (kept,) = pods.of_run("r")
+    assert kept["spec"] == {"nodeName": "n"}
+    assert kept["status"] == {"phase": "x"}
+    assert "managedFields" not in kept["metadata"]
 
 
 HISTORY = st.lists(st.sampled_from(["make", "change", "delete"]), max_size=12)

@@ -8,6 +8,7 @@ import pytest
 from cluster_examples import SETTINGS, pod_body, run_object
 
 from autolfads_operator.cluster.children.jobs import prepare_job, worker_jobs
+from autolfads_operator.cluster.mirror import Mirror
 from autolfads_operator.cluster.plan import (
     Action,
     Create,
@@ -22,6 +23,7 @@ from autolfads_operator.cluster.pod_facts import facts_of
 from autolfads_operator.cluster.run_object import RunObject
 
 RUN = run_object()
+MIRROR = Mirror()
 QUEUED = run_object(labels={"kueue.x-k8s.io/queue-name": "gpus"})
 DRA = run_object(workers={"gpu": {"sharing": "dra"}})
 REST, PREPARE, TRAIN = Wanted("rest"), Wanted("prepare"), Wanted("train", 4)
@@ -45,8 +47,10 @@ def workers(run: RunObject = RUN, count: int = 4) -> list[dict[str, Any]]:
 def planned(
     wanted: Wanted, *jobs: dict[str, Any], run: RunObject = RUN, **more: Any
 ) -> list[Action]:
-    pods = facts_of(more.get("pods", ()))
-    return plan(run, SETTINGS, wanted, jobs, pods, frozenset(more.get("dropped", ())))
+    # As the mirror keeps them: without what is not needed here.
+    pods = facts_of([MIRROR.pods.in_short(pod) for pod in more.get("pods", ())])
+    kept = [MIRROR.jobs.in_short(job) for job in jobs]
+    return plan(run, SETTINGS, wanted, kept, pods, frozenset(more.get("dropped", ())))
 
 
 def in_words(actions: list[Action]) -> list[str]:

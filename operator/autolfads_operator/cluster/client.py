@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -108,17 +108,22 @@ class Client:
         return await self._ask("GET", kind.path(self.namespace, name))
 
     async def list(
-        self, kind: Kind, labels: str = "", fields: str = ""
-    ) -> tuple[list[dict[str, Any]], int]:
+        self,
+        kind: Kind,
+        labels: str = "",
+        fields: str = "",
+        kept: Callable[[Object], Object] = lambda body: body,
+    ) -> tuple[list[Object], int]:
         """Return all objects that match the selectors, and the version of the API's state.
 
+        `kept` returns what is to be kept of each: a long list comes page by page.
         Raises `ApiError`.
         """
-        found: list[dict[str, Any]] = []
+        found: list[Object] = []
         query = {"limit": str(PAGE), "labelSelector": labels, "fieldSelector": fields}
         while True:
             page = await self._ask("GET", kind.path(self.namespace), query=query)
-            found += page.get("items", [])
+            found += [kept(body) for body in page.get("items", [])]
             query["continue"] = page.get("metadata", {}).get("continue", "")
             if not query["continue"]:
                 return found, int(page["metadata"].get("resourceVersion") or 0)

@@ -12,6 +12,8 @@ from typing import Any
 
 from autolfads_operator.cluster.run_object import metadata_of, run_of, uid_of
 
+SPEC_OF_JOBS = frozenset({"parallelism", "completions", "suspend"})
+SPEC_OF_PODS = frozenset({"nodeName"})
 MOST_GONE = 10_000  # uids of deleted objects that are kept in mind
 
 Object = Mapping[str, Any]
@@ -19,8 +21,12 @@ Object = Mapping[str, Any]
 
 @dataclass
 class Shelf:
-    """Objects of one kind, by uid. The newest version of each counts, whatever comes first."""
+    """Objects of one kind, by uid. The newest version of each counts, whatever comes first.
 
+    `spec` names the fields of their specs that are kept; None: all.
+    """
+
+    spec: frozenset[str] | None = None
     objects: dict[str, Object] = field(default_factory=dict)
     _of_run: dict[str, dict[str, Object]] = field(default_factory=dict)
     _gone: dict[str, None] = field(default_factory=dict)
@@ -31,7 +37,7 @@ class Shelf:
 
     def note(self, body: Object, *, deleted: bool = False) -> bool:
         """Take an object as an event brings it; return whether that is news."""
-        uid, body = uid_of(body), _in_short(body)
+        uid = uid_of(body)
         if deleted:
             self._gone[uid] = None
             while len(self._gone) > MOST_GONE:
@@ -40,7 +46,7 @@ class Shelf:
         known = self.objects.get(uid)
         if uid in self._gone or (known is not None and _version(known) >= _version(body)):
             return False
-        self.objects[uid] = body
+        self.objects[uid] = body = self.in_short(body)
         if (run := run_of(body)) is not None:
             self._of_run.setdefault(run, {})[uid] = body
         return True
@@ -57,6 +63,14 @@ class Shelf:
                 news.add(_concerns(body))
         return news
 
+    def in_short(self, body: Object) -> Object:
+        """Leave out what decides nothing here: most of a pod, of which there are thousands."""
+        metadata = {k: v for k, v in metadata_of(body).items() if k != "managedFields"}
+        short = {**body, "metadata": metadata}
+        if self.spec is not None:
+            short["spec"] = {k: v for k, v in body.get("spec", {}).items() if k in self.spec}
+        return short
+
     def _forget(self, uid: str) -> bool:
         body = self.objects.pop(uid, None)
         if body is None:
@@ -68,12 +82,6 @@ class Shelf:
             if not siblings:
                 del self._of_run[run]
         return True
-
-
-def _in_short(body: Object) -> Object:
-    """Leave out who wrote which field: that is half of an object, and decides nothing here."""
-    metadata = {k: v for k, v in metadata_of(body).items() if k != "managedFields"}
-    return {**body, "metadata": metadata}
 
 
 def _concerns(body: Object) -> str:
@@ -91,6 +99,6 @@ class Mirror:
     """Runs, and the Jobs and pods that belong to them."""
 
     runs: Shelf = field(default_factory=Shelf)
-    jobs: Shelf = field(default_factory=Shelf)
-    pods: Shelf = field(default_factory=Shelf)
+    jobs: Shelf = field(default_factory=lambda: Shelf(SPEC_OF_JOBS))
+    pods: Shelf = field(default_factory=lambda: Shelf(SPEC_OF_PODS))
     is_complete: bool = False  # after the first full list: before it, nobody is missing

@@ -33,8 +33,8 @@ from autolfads_operator.cluster.voice import Voice
 from autolfads_operator.cluster.volume_turns import VolumeTurns
 from autolfads_trainer.userinput import InputError
 
-LOOK = 2.0  # seconds between looks at the cluster when nothing happens
-SOON = 0.25  # seconds from a turn on the volume to the next look
+LOOK = 3.0  # seconds between looks at the cluster when nothing happens
+SOON = 0.1  # seconds from news to a look: they come in swarms, a pod alone brings five
 SELDOM = 30.0  # seconds between looks at a run that is over
 FIRST_RETRY, LAST_RETRY = 1.0, 60.0  # seconds, of requests that the API refuses
 NODE_LOST = 30.0  # seconds since its node was found lost, after which a worker is given up
@@ -54,6 +54,7 @@ class Operator:
     mirror: Mirror
     facts: ClusterFacts
     other_operators: list[str] = field(default_factory=list)
+    at_work: set[str] = field(default_factory=set)  # runs that take turns on the volume
 
 
 class RunLoop:
@@ -82,9 +83,12 @@ class RunLoop:
         self._over_since: float | None = None
 
     def wake(self) -> None:
-        """Look at the cluster now: something happened there."""
-        self._next_look = 0.0
+        """Look at the cluster soon: something happened there."""
+        self._look_soon()
         self._awake.set()
+
+    def _look_soon(self) -> None:
+        self._next_look = min(self._next_look, time.monotonic() + SOON)
 
     def _came_back(self) -> None:
         """Note that a turn on the volume has come back. Called in its thread."""
@@ -105,8 +109,7 @@ class RunLoop:
                 self.last_turn = time.monotonic()
                 await self._rest()
         finally:
-            if self._volume is not None:
-                self._volume.end()
+            self._end_turns()
 
     async def _rest(self) -> None:
         now = time.monotonic()
@@ -172,7 +175,11 @@ class RunLoop:
 
     def _turn_on_volume(self, run: RunObject, pods: tuple[PodFacts, ...]) -> None:
         if self._volume is None:
-            self._volume = VolumeTurns(run, self.operator.settings, self._came_back)
+            at_work = self.operator.at_work
+            at_work.add(self.uid)
+            self._volume = VolumeTurns(
+                run, self.operator.settings, self._came_back, at_work.__len__
+            )
         volume, before = self._volume, self._volume.seen
         pool = volume.side.pool
         running = [pod for pod in pods if pod.phase == "running"]
@@ -181,10 +188,17 @@ class RunLoop:
         pool.told_to_leave = frozenset(pod.uid for pod in running if pod.leaving)
         volume.step(idle=run.spec.suspend and not running)
         self._held = volume.held
-        if volume.seen is not before or volume.trouble != self._voice.trouble:
-            self._next_look = min(self._next_look, time.monotonic() + SOON)
+        news = volume.seen is not None and (before is None or volume.seen.is_news_after(before))
+        if news or volume.trouble != self._voice.trouble:
+            self._look_soon()
         if volume.over and self._over_since is None:
             self._over_since = time.monotonic()
+
+    def _end_turns(self) -> None:
+        self.operator.at_work.discard(self.uid)
+        if self._volume is not None:
+            self._volume.end()
+            self._volume = None
 
     # The cluster
 
@@ -316,9 +330,7 @@ class RunLoop:
     async def _look_at_the_over(self, run: RunObject | None) -> None:
         """Nothing more can come of a run that has ended, but the end of its object."""
         self._next_look = time.monotonic() + SELDOM
-        if self._volume is not None:
-            self._volume.end()
-            self._volume = None
+        self._end_turns()
         if run is None or run.deleting:
             return
         limits = Limits(run, self._voice.started, time.time())

@@ -58,7 +58,7 @@ class Runs:
             (JOBS, mirror.jobs, RUN_UID),
             (RUNS, mirror.runs, ""),
         ):
-            found, version = await client.list(kind, labels=labels)
+            found, version = await client.list(kind, labels=labels, kept=shelf.in_short)
             news |= shelf.replace(found, version)
         if not mirror.is_complete:
             mirror.is_complete = True

@@ -44,6 +44,15 @@ class Seen:
         """Whether data and configuration are frozen."""
         return self.picture.population is not None
 
+    def is_news_after(self, before: Seen) -> bool:
+        """Return whether the cluster is to be looked at for it: epochs and scores can wait."""
+        return self._milestones != before._milestones
+
+    @property
+    def _milestones(self) -> tuple[object, ...]:
+        return (self.prepared, self.end, self.showing_life, self.picture.state,
+                self.picture.generation)  # fmt: skip
+
 
 @dataclass
 class VolumeSide:

@@ -15,14 +15,17 @@ from autolfads_operator.controller.steady import STALL, SteadyTurns
 from autolfads_trainer.disk import StoreError, in_words
 from autolfads_trainer.userinput import InputError
 
-SHORTEST, LONGEST = 0.1, 1.0  # seconds between turns,
-SHARE = 5.0  # so many times what a turn took: a busy operator asks each volume less often
+SHORTEST, LONGEST = 0.1, 1.0  # seconds between turns
+IN_A_SECOND = 200  # turns of all runs together: what a fraction of one processor core can do
+SHARE = 3.0  # a volume rests at least so many times what a turn took
 SELDOM = 5.0  # seconds between turns when little can come of them, or the last one failed
 SOON = 0.5  # seconds until a turn that was put off is asked for again
 
 
 class VolumeTurns:
     """Takes the turns of one run, one at a time, and never waits for one. No API in here.
+
+    `at_work` returns how many runs take turns: all share one interpreter.
 
     Attributes:
         seen: what the last good turn saw.
@@ -33,7 +36,11 @@ class VolumeTurns:
     """
 
     def __init__(
-        self, run: RunObject, settings: OperatorSettings, came_back: Callable[[], None]
+        self,
+        run: RunObject,
+        settings: OperatorSettings,
+        came_back: Callable[[], None],
+        at_work: Callable[[], int] = lambda: 1,
     ) -> None:
         self.side = VolumeSide(run, settings)
         self.held: Held | None = None
@@ -43,6 +50,7 @@ class VolumeTurns:
         self._told: list[str] = []
         self._failed: str | None = None
         self._began = 0.0
+        self._at_work = at_work
         self._turns = SteadyTurns(self.side.turn, self._tell, self.side.trouble, done=came_back)
 
     @property
@@ -103,7 +111,8 @@ class VolumeTurns:
         elif self.side.more:
             self.next_at = now
         else:
-            self.next_at = now + min(LONGEST, max(SHORTEST, SHARE * (now - self._began)))
+            fair = max(SHORTEST, self._at_work() / IN_A_SECOND, SHARE * (now - self._began))
+            self.next_at = now + min(LONGEST, fair)
 
     def try_again(self, run: RunObject) -> None:
         """Forget what held the run: the user has changed something in `run`."""

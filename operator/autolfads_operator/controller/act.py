@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import Executor
 
 from autolfads_operator.controller.actions import (
     Action,
@@ -17,22 +18,21 @@ from autolfads_operator.controller.actions import (
 )
 from autolfads_operator.controller.ledger import Ledger
 from autolfads_operator.controller.reading import recall
-from autolfads_operator.controller.side_by_side import threads
 from autolfads_operator.errors import RunStopped
 from autolfads_trainer.records import Assignment, Outcome, Task
 from autolfads_trainer.store import RunFolder
 
-SIDE_BY_SIDE = 4  # on a disk that syncs slowly, one after another would be the hand-over
 
+def act(folder: RunFolder, ledger: Ledger, actions: Sequence[Action], pool: Executor) -> None:
+    """Do the `actions`, as far as they hold; `pool` writes records side by side.
 
-def act(folder: RunFolder, ledger: Ledger, actions: Sequence[Action]) -> None:
-    """Do the `actions`, as far as they hold. Raises `RunStopped` for `Stop`."""
-    with threads(SIDE_BY_SIDE) as pool:
-        orders = [action.order for action in actions if isinstance(action, GiveOrder)]
-        for order in pool.map(folder.give_order, orders):
-            ledger.add_order(order)
-        tasks = [action.task for action in actions if isinstance(action, GiveTask)]
-        given = list(pool.map(lambda task: _give(folder, task), tasks))
+    Raises `RunStopped` for `Stop`.
+    """
+    orders = [action.order for action in actions if isinstance(action, GiveOrder)]
+    for order in pool.map(folder.give_order, orders):
+        ledger.add_order(order)
+    tasks = [action.task for action in actions if isinstance(action, GiveTask)]
+    given = list(pool.map(lambda task: _give(folder, task), tasks))
     for counts, outcome in given:
         _note(ledger, counts, outcome)
     if [counts for counts, _ in given] != tasks:

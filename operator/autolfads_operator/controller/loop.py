@@ -14,6 +14,7 @@ from autolfads_operator.controller.plan import plan
 from autolfads_operator.controller.reading import catch_up, read_ledger
 from autolfads_operator.controller.reminders import Reminder
 from autolfads_operator.controller.removals import Removals
+from autolfads_operator.controller.side_by_side import threads
 from autolfads_operator.controller.tidy import Tidier
 from autolfads_operator.controller.vitals import Vitals
 from autolfads_operator.pools import Pool
@@ -25,8 +26,8 @@ from autolfads_trainer.userinput import InputError
 DEAF = 10.0  # seconds without a turn, after which silence says nothing about workers
 QUIET = 20.0  # seconds without a sign, after which the disk is asked whether it can be written to
 LOOK_AGAIN = 1.0  # seconds between looks at what another controller's workers do, and at the folder
-AT_ONCE = 4  # records that are written side by side
-ENOUGH = 0.02  # seconds of writing, after which the rest is for the next turn
+AT_ONCE = 4  # records that are written side by side: a disk that syncs slowly can do several
+ENOUGH = 0.1  # seconds of writing, after which the rest is for the next turn
 AT_THE_END = 1.0  # the same, in a turn when nobody waits for what comes next
 LAST_TRIES = 60.0  # seconds that a disk which refuses has to change its mind
 
@@ -98,9 +99,10 @@ class Controller:
         until = time.perf_counter() + ENOUGH
         self.more = False
         may_act = not self._removals.too_many
-        while may_act and not self.more and (actions := plan(self.ledger, self._idle())):
-            act(self.folder, self.ledger, actions[:AT_ONCE])
-            self.more = time.perf_counter() > until
+        with threads(AT_ONCE) as pool:
+            while may_act and not self.more and (actions := plan(self.ledger, self._idle())):
+                act(self.folder, self.ledger, actions[:AT_ONCE], pool)
+                self.more = time.perf_counter() > until
         if self.ledger.end is None:
             tidied = self._tidier.tidy(self.ledger, until) or bool(self._removals.refused)
             self.more |= not tidied

@@ -172,7 +172,9 @@ def refused(template: PodTemplate, claim: str) -> Iterator[str]:
             )
     for mount in template.volume_mounts or ():
         path = str(mount.get("mountPath", ""))
-        taken = [ours for ours in (RUN_FOLDER, DATA_FOLDER, SCRATCH) if _meets(path, ours)]
+        taken = [ours for ours in (RUN_FOLDER, DATA_FOLDER, SCRATCH) if _hides(path, ours)]
+        # What is mounted inside of the volume would need a folder there; scratch has room for it.
+        taken += [ours for ours in (RUN_FOLDER, DATA_FOLDER) if path.startswith(f"{ours}/")]
         if mount.get("name") in (VOLUME, SCRATCH_VOLUME):
             yield f"volumeMounts: found the volume {mount['name']}; expected one of your own"
         elif taken:
@@ -182,6 +184,5 @@ def refused(template: PodTemplate, claim: str) -> Iterator[str]:
             yield f"env: found {LIFE}; expected no such variable: the operator sets it"
 
 
-def _meets(path: str, ours: str) -> bool:
-    path = path.rstrip("/")
-    return path == ours or path.startswith(f"{ours}/") or ours.startswith(f"{path}/")
+def _hides(path: str, ours: str) -> bool:
+    return f"{ours}/".startswith(f"{path.rstrip('/')}/")
