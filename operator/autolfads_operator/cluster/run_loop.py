@@ -30,6 +30,7 @@ from autolfads_operator.cluster.pod_facts import PodFacts, dying, facts_of
 from autolfads_operator.cluster.run_object import RunObject, read_run
 from autolfads_operator.cluster.settings import OperatorSettings
 from autolfads_operator.cluster.voice import Voice
+from autolfads_operator.cluster.volume_side import Seen
 from autolfads_operator.cluster.volume_turns import VolumeTurns
 from autolfads_trainer.userinput import InputError
 
@@ -70,6 +71,7 @@ class RunLoop:
         self._awake = asyncio.Event()
         self._loop = asyncio.get_running_loop()
         self._next_look = 0.0
+        self._looked_at: Seen | None = None  # what the volume's turns had seen at the last look
         self._retry_at, self._wait = 0.0, FIRST_RETRY
         self._refused: Finding | None = None
         self._is_accepted = False
@@ -180,7 +182,7 @@ class RunLoop:
             self._volume = VolumeTurns(
                 run, self.operator.settings, self._came_back, at_work.__len__
             )
-        volume, before = self._volume, self._volume.seen
+        volume = self._volume
         pool = volume.side.pool
         running = [pod for pod in pods if pod.phase == "running"]
         pool.preparing = tuple(pod.uid for pod in running if pod.role == PREPARE)
@@ -188,7 +190,8 @@ class RunLoop:
         pool.told_to_leave = frozenset(pod.uid for pod in running if pod.leaving)
         volume.step(idle=run.spec.suspend and not running)
         self._held = volume.held
-        news = volume.seen is not None and (before is None or volume.seen.is_news_after(before))
+        seen = volume.seen
+        news = seen is not None and seen.is_news_after(self._looked_at)
         if news or volume.trouble != self._voice.trouble:
             self._look_soon()
         if volume.over and self._over_since is None:
@@ -215,7 +218,7 @@ class RunLoop:
             self._awake.set()  # for the first turn on the volume
         self._find_the_dying(run, pods)
         limits = Limits(run, self._voice.started, time.time())
-        seen = volume.seen if volume is not None else None
+        seen = self._looked_at = volume.seen if volume is not None else None
         wanted = self._wanted(run, past_deadline=limits.past_deadline)
         jobs = operator.mirror.jobs.of_run(self.uid)
         all_gone = all(pod.phase == "over" for pod in pods)

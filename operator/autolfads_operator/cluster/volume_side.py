@@ -44,9 +44,9 @@ class Seen:
         """Whether data and configuration are frozen."""
         return self.picture.population is not None
 
-    def is_news_after(self, before: Seen) -> bool:
+    def is_news_after(self, before: Seen | None) -> bool:
         """Return whether the cluster is to be looked at for it: epochs and scores can wait."""
-        return self._milestones != before._milestones
+        return before is None or self._milestones != before._milestones
 
     @property
     def _milestones(self) -> tuple[object, ...]:
