@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import time
 
+import installation
+import processes
 import pytest
 from installation import offer_gpus
 from kube.cluster import Cluster
@@ -106,6 +108,72 @@ def test_a_node_lost_for_ever(lab: Lab, cluster: Cluster, undisturbed: Run) -> N
     cluster.lose_node(node)
     is_as_if_nothing_happened(run, undisturbed, seconds=400)
     lab.plane.kubectl("delete", "node", node)
+
+
+def test_a_spot_node_reclaimed(lab: Lab, cluster: Cluster, undisturbed: Run) -> None:
+    """Its pods are told to go when the notice comes, and the machine is off 120 s after it."""
+    run, node = on_a_node_of_its_own(lab, cluster, "reclaimed")
+    noticed = time.monotonic()
+    lab.plane.kubectl("taint", "node", node, "aws-node-termination-handler/spot-itn=1:NoExecute")
+
+    def gone() -> bool:
+        there = {pod["spec"].get("nodeName") for pod in run.pods(alive=False)}
+        return node not in there or time.monotonic() - noticed > 120
+
+    run.wait_until("the node is empty", gone, 130)
+    cluster.lose_node(node)
+    outcomes = [path.read_text() for path in run.folder.glob("members/*/gen-*/*/outcome.json")]
+    assert [each for each in outcomes if '"saved"' in each]
+    is_as_if_nothing_happened(run, undisturbed)
+    lab.plane.kubectl("delete", "node", node)
+
+
+def test_a_worker_out_of_memory(lab: Lab, undisturbed: Run) -> None:
+    run = begun(lab, "out-of-memory")
+    killed = run.pods()[0]["metadata"]
+    processes.run_out_of_memory(killed["uid"], 2**30)
+
+    def ended() -> str | None:
+        for pod in run.pods(alive=False):
+            for each in pod["status"].get("containerStatuses", []):
+                if pod["metadata"]["uid"] == killed["uid"] and "terminated" in each["state"]:
+                    return str(each["state"]["terminated"]["reason"])
+        return None
+
+    assert run.wait_until("its end", ended) == "OOMKilled"
+    is_as_if_nothing_happened(run, undisturbed)
+
+
+def test_a_worker_that_hangs_under_an_operator_that_is_upgraded(lab: Lab, undisturbed: Run) -> None:
+    """A new operator with less patience takes over in mid-run, and gives the worker up."""
+    run = begun(lab, "hangs")
+    hangs = run.pods()[0]["metadata"]["uid"]
+    processes.stop(hangs)
+    impatience = "AUTOLFADS_OPERATOR_SILENT_AFTER"
+    lab.kubectl("set", "env", "deployment/autolfads-operator", f"{impatience}=20")
+    try:
+        is_as_if_nothing_happened(run, undisturbed)
+    finally:
+        lab.kubectl("set", "env", "deployment/autolfads-operator", f"{impatience}-")
+        lab.kubectl("rollout", "status", "deployment/autolfads-operator", "--timeout=120s")
+    reasons = [path.read_text() for path in run.folder.glob("members/*/gen-*/*/outcome.json")]
+    assert sum("gave no sign" in reason for reason in reasons) == 1
+
+
+def test_other_pods_after_a_rest(lab: Lab, undisturbed: Run) -> None:
+    """The podTemplate may change while the run is suspended: the Job is made anew."""
+    run = begun(lab, "other-pods")
+    (before,) = run.jobs()
+    run.patch(suspend=True)
+    run.wait_for("Suspended", seconds=130)
+    template = {"annotations": {"team": "motor cortex"}, **installation.pod_template()}
+    run.patch(workers={"podTemplate": template})
+    run.patch(suspend=False)
+    run.wait_for("WorkersReady", seconds=120)
+    (after,) = run.jobs()
+    assert before["metadata"]["name"] != after["metadata"]["name"]
+    assert {pod["metadata"]["annotations"]["team"] for pod in run.pods()} == {"motor cortex"}
+    is_as_if_nothing_happened(run, undisturbed)
 
 
 @pytest.mark.parametrize("how", ["prepare", "worker"])

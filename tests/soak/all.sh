@@ -1,8 +1,9 @@
 #!/bin/sh
 # Attack runs for hours, and print what came of it: all.sh BIN
 #
-# Random kills and kills at every point, zombies, two controllers, damage, failing disks, fuzzing.
-# The tables are those of docs/reliability.md. Goes on after a failure, and fails at the end.
+# Random kills and kills at every point, zombies, two controllers, damage, failing disks, a hundred
+# runs on a pretended cluster, an operator without its rights, fuzzing. The tables are those of
+# docs/reliability.md and docs/kubernetes.md. Goes on after a failure, and fails at the end.
 set -u
 bin=$1
 here=$(dirname "$0")
@@ -17,6 +18,8 @@ attack() {
 attack "$bin/python" "$here/kills.py" --kills "${KILLS:-500}" --rounds "${ROUNDS:-2}"
 attack "$bin/python" "$here/zombies.py" --returns "${RETURNS:-200}"
 attack "$bin/python" "$here/disks.py"
+attack "$bin/python" "$here/fleet.py"
+attack "$bin/python" "$here/rights.py"
 attack "$bin/python" "$here/../tools/turn_off_safeguards.py"
 # Only here: it has no wheels for some machines that can do all the rest.
 "$bin/python" -c 'import atheris' 2>/dev/null || "$bin/uv" pip install --quiet --python "$bin/python" atheris

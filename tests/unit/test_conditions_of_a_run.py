@@ -143,6 +143,7 @@ REFUSED = Finding("PathOutsideData", "found ../x")
             ("True", "Exporting"),
         ),
         ("Suspended", {"run": SUSPENDED}, ("False", "Saving")),
+        ("Suspended", {"run": SUSPENDED, "not_made": FINDING}, ("False", "TooFew")),
         ("Suspended", {"run": SUSPENDED, "pods": ()}, ("True", "SuspendedByUser")),
         ("Suspended", {"run": SUSPENDED, "seen": SUCCEEDED}, ("False", "NotSuspended")),
         ("Succeeded", {"seen": SUCCEEDED}, ("True", "Ended")),

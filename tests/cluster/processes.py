@@ -1,0 +1,61 @@
+"""What happens to a worker's process, done from the machine that all nodes are on."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+CGROUPS = Path("/sys/fs/cgroup")
+
+
+def process_of(life: str) -> int:
+    """Return the process of the worker whose life this is (its pod's uid)."""
+    wanted = f"AUTOLFADS_LIFE={life}".encode()
+    for path in Path("/proc").glob("[0-9]*/environ"):
+        with contextlib.suppress(OSError):  # it has ended
+            if wanted in path.read_bytes().split(b"\0"):
+                return int(path.parent.name)
+    raise LookupError(f"no process of the worker {life}")
+
+
+def stop(life: str) -> None:
+    """Let a worker hang: it is there, and does nothing any more."""
+    os.kill(process_of(life), signal.SIGSTOP)
+
+
+def run_out_of_memory(life: str, most: int) -> None:
+    """Have the kernel kill a worker that may have `most` bytes, for want of memory.
+
+    Another process takes the memory within the worker's limit, and the kernel is told to prefer
+    the worker.
+    """
+    pid = process_of(life)
+    Path(f"/proc/{pid}/oom_score_adj").write_text("1000")
+    hog = subprocess.Popen(
+        [sys.executable, "-c", f"input(); x = bytearray({most}); input()"], stdin=subprocess.PIPE
+    )
+    assert hog.stdin is not None
+    try:
+        (_memory_group(pid) / "cgroup.procs").write_text(str(hog.pid))
+        hog.stdin.write(b"\n")
+        hog.stdin.flush()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            hog.wait(10)
+    finally:
+        hog.kill()
+        hog.wait()
+
+
+def _memory_group(pid: int) -> Path:
+    """Return a process's control group, of cgroups version 2 or 1."""
+    for line in Path(f"/proc/{pid}/cgroup").read_text().splitlines():
+        _, controllers, path = line.split(":", 2)
+        if controllers == "" and (CGROUPS / "cgroup.controllers").exists():
+            return CGROUPS / path.lstrip("/")
+        if "memory" in controllers.split(","):
+            return CGROUPS / "memory" / path.lstrip("/")
+    raise LookupError(f"process {pid} is in no memory group")
