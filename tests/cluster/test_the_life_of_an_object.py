@@ -38,6 +38,15 @@ def test_deleted_while_training_it_goes_at_once_and_its_folder_stays(lab: Lab) -
     assert list(folder.glob("members/*/gen-001/attempt-*/outcome.json"))  # workers have saved
 
 
+def test_deleted_as_its_pod_starts_nothing_stays(lab: Lab) -> None:
+    """A process that has not yet asked for SIGTERM must not sit there until it is killed."""
+    run = lab.run("early")
+    run.wait_until("a pod that runs", lambda: run.pods("prepare"))
+    uid = run.uid
+    run.delete()
+    is_gone(run, uid, 30)
+
+
 def lab_has(lab: Lab, uid: str) -> bool:
     return uid in [each["metadata"]["uid"] for each in lab.get(RUNS)["items"]]
 

@@ -1,26 +1,9 @@
-"""The safeguards of a run, each with the change that turns it off and the test that must notice.
-
-A name, a file below the repository, the text that makes the safeguard, what stands there without
-it, and a test that fails then.
-"""
+"""The safeguards of a run, each with the change that turns it off and the test that must notice."""
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
-TRAINER = "trainer/autolfads_trainer"
-OPERATOR = "operator/autolfads_operator"
-
-
-class Safeguard(NamedTuple):
-    """One safeguard, and how to turn it off. The text stands in the file exactly once."""
-
-    name: str
-    file: str
-    text: str
-    without: str
-    test: str
-
+from safeguard import OPERATOR, TRAINER, Safeguard
+from safeguards_of_the_cluster import OF_THE_CLUSTER
 
 WHOLE = "test_run_directory_files_are_whole.py"
 FIRST = "test_run_directory_first_writer_wins.py"
@@ -955,4 +938,5 @@ SAFEGUARDS = (
         "            if outcome is not None:",
         "test_what_was_saved_is_told.py::test_only_those_that_say_so_are_saved",
     ),
+    *OF_THE_CLUSTER,
 )

@@ -91,6 +91,7 @@ class PlayedPool:
         self.saves: set[str] = set()  # checkpoints that were ever written
         self.wanted = 0
         self.stuck: set[str] = set()  # lives that hang: there, but without a sign
+        self.told_to_leave: set[str] = set()  # lives that are there, and soon are not
         self.ours: set[str] = set()  # all lives there ever were
 
     def want(self, count: int) -> None:
@@ -100,8 +101,8 @@ class PlayedPool:
             self.ours.add(life)
             self.workers[life] = _Worker(self, life).live()
 
-    def leaving(self) -> list[str]:
-        return []
+    def leaving(self) -> set[str]:
+        return self.told_to_leave
 
     def vouches_for(self, life: str) -> bool:
         return life in self.ours

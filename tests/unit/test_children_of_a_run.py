@@ -66,6 +66,10 @@ def test_who_saves_has_time_and_is_gone_before_a_spot_machine_is() -> None:
     assert 100 < worker_pod()["spec"]["terminationGracePeriodSeconds"] < 120
 
 
+def test_one_that_still_starts_can_be_told_to_leave() -> None:
+    assert worker_pod()["spec"]["shareProcessNamespace"] is True
+
+
 def test_workers_on_a_gpu_must_see_one_and_keep_to_their_share() -> None:
     assert {"--device=cuda", "--gpu-share=0.5"} <= set(container()["args"])
     on_cpu = container(workers={"gpu": {"sharing": "none"}})["args"]

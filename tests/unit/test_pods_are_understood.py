@@ -97,6 +97,11 @@ def test_a_bad_start_is_one_that_ended_by_itself_before_it_did_anything(
     assert fact(phase="Failed", state=state).bad_start is bad
 
 
+def test_one_that_was_told_to_leave_made_no_bad_start_however_it_ended() -> None:
+    deleted = fact(phase="Failed", state=ended(137), deletionTimestamp="2026-11-01T12:00:01Z")
+    assert not deleted.bad_start
+
+
 ENOUGH = MAX_BAD_STARTS["worker"]
 
 

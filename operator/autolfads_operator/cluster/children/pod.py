@@ -43,6 +43,9 @@ def pod_template(
     spec: dict[str, Any] = {
         "restartPolicy": "Never",  # so that a life is a pod
         "terminationGracePeriodSeconds": GRACE,
+        # The first process of a namespace does not hear SIGTERM before it has asked for it: one
+        # that still starts would stay, with its GPU, until it is killed.
+        "shareProcessNamespace": True,
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,  # one variable for each Service of the namespace otherwise
         "securityContext": {
