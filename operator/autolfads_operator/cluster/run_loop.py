@@ -17,18 +17,21 @@ from typing import Any
 
 from autolfads_operator.cluster.acceptance import Asked, objection
 from autolfads_operator.cluster.acting import act
+from autolfads_operator.cluster.backoff import Backoff
 from autolfads_operator.cluster.client import RUNS, ApiError, Client
 from autolfads_operator.cluster.cluster_facts import ClusterFacts
 from autolfads_operator.cluster.conditions import Held, Situation
 from autolfads_operator.cluster.holding import held_by, held_by_deaths
 from autolfads_operator.cluster.limits import Limits
+from autolfads_operator.cluster.lost_nodes import LostNodes
 from autolfads_operator.cluster.mirror import Mirror
-from autolfads_operator.cluster.names import PREPARE, WORKER, Condition, Reason
+from autolfads_operator.cluster.names import PREPARE, WORKER, Condition
 from autolfads_operator.cluster.packing import Finding, packing_of
 from autolfads_operator.cluster.plan import Wanted, plan
 from autolfads_operator.cluster.pod_facts import PodFacts, dying, facts_of
 from autolfads_operator.cluster.run_object import RunObject, read_run
 from autolfads_operator.cluster.settings import OperatorSettings
+from autolfads_operator.cluster.unmade import Unmade
 from autolfads_operator.cluster.voice import Voice
 from autolfads_operator.cluster.volume_side import Seen
 from autolfads_operator.cluster.volume_turns import VolumeTurns
@@ -37,10 +40,7 @@ from autolfads_trainer.userinput import InputError
 LOOK = 3.0  # seconds between looks at the cluster when nothing happens
 SOON = 0.1  # seconds from news to a look: they come in swarms, a pod alone brings five
 SELDOM = 30.0  # seconds between looks at a run that is over
-FIRST_RETRY, LAST_RETRY = 1.0, 60.0  # seconds, of requests that the API refuses
-NODE_LOST = 30.0  # seconds since its node was found lost, after which a worker is given up
-PODS_ARE_MADE = 5.0  # seconds that a Job takes at most to make its pods
-ASK_WHY = 20.0  # seconds between questions why it does not
+LAST_RETRY = 60.0  # seconds, of requests that the API refuses
 WIND_UP = 60.0  # seconds after a run's end in which workers leave by themselves
 
 NEVER = "9999"  # a time after all others
@@ -72,16 +72,14 @@ class RunLoop:
         self._loop = asyncio.get_running_loop()
         self._next_look = 0.0
         self._looked_at: Seen | None = None  # what the volume's turns had seen at the last look
-        self._retry_at, self._wait = 0.0, FIRST_RETRY
+        self._retry_at, self._backoff = 0.0, Backoff(LAST_RETRY)
         self._refused: Finding | None = None
         self._is_accepted = False
         self._held: Held | None = None
         self._pod_bodies: list[Mapping[str, Any]] = []
         self._pods: tuple[PodFacts, ...] = ()
-        self._not_made: Finding | None = None
-        self._lost_since: dict[str, float] = {}
-        self._short_since: float | None = None
-        self._asked_why = 0.0
+        self._unmade = Unmade(operator.facts)
+        self._lost_nodes = LostNodes()
         self._over_since: float | None = None
 
     def wake(self) -> None:
@@ -123,9 +121,8 @@ class RunLoop:
             return
 
     def _put_off(self, error: ApiError) -> None:
-        wait = max(self._wait, error.retry_after or 0.0)
+        wait = self._backoff.after(error)
         self._retry_at = time.monotonic() + wait
-        self._wait = min(2 * self._wait, LAST_RETRY)
         self.log.warning("API: %s (%s); again in %.0f s", error, error.status, wait)
 
     async def _turn(self, body: Mapping[str, Any]) -> None:
@@ -140,7 +137,7 @@ class RunLoop:
         if now >= self._next_look and now >= self._retry_at:
             self._next_look = now + LOOK
             await self._look(run, pods)
-            self._wait = FIRST_RETRY
+            self._backoff.reset()
 
     def _observe_run(self, body: Mapping[str, Any]) -> RunObject | None:
         """Read the object, if it is new; a new generation is a new chance for what was held."""
@@ -231,7 +228,7 @@ class RunLoop:
             jobs=jobs,
             pods=pods,
             lacking=await self._lacking(run, wanted),
-            not_made=await self._why_not_made(wanted, jobs, pods),
+            not_made=await self._unmade.look(wanted, jobs, pods),
             trouble=volume.trouble if volume is not None else None,
             stalled=volume.stalled if volume is not None else False,
             held=self._held,
@@ -273,34 +270,10 @@ class RunLoop:
         count = wanted.count if wanted.stage == "train" else workers.count
         return packing_of(workers).lacking(workers, count, offer)
 
-    async def _why_not_made(
-        self, wanted: Wanted, jobs: list[Any], pods: tuple[PodFacts, ...]
-    ) -> Finding | None:
-        """Return why the cluster makes no pods; the refusal of a Job itself is noted already."""
-        alive = [pod for pod in pods if pod.phase != "over"]
-        starting = [job for job in jobs if not job["spec"].get("suspend")]
-        short = wanted.stage != "rest" and starting and not alive
-        now = time.monotonic()
-        if not short:
-            self._short_since = None
-            if self._not_made is not None and (alive or wanted.stage == "rest"):
-                self._not_made = None
-            return self._not_made
-        self._short_since = self._short_since or now
-        if now - self._short_since >= PODS_ARE_MADE and now - self._asked_why >= ASK_WHY:
-            self._asked_why = now
-            said = await self.operator.facts.failed_creations(starting[0]["metadata"]["name"])
-            if said is not None:
-                self._not_made = Finding(Reason.POD_REFUSED, f"no pod may be made: {said}")
-        return self._not_made
-
     def _find_the_dying(self, run: RunObject, pods: tuple[PodFacts, ...]) -> None:
         """Give up workers whose node is lost; hold the run where all die as they start."""
-        now = time.monotonic()
-        lost = {pod.uid for pod in pods if pod.node_lost}
-        self._lost_since = {uid: self._lost_since.get(uid, now) for uid in lost}
+        gone = self._lost_nodes.given_up(pods)
         if self._volume is not None:
-            gone = {uid for uid, since in self._lost_since.items() if now - since > NODE_LOST}
             self._volume.side.pool.dropped |= gone
         if self._held is not None or run.spec.suspend:
             return
@@ -324,10 +297,7 @@ class RunLoop:
         except ApiError as error:
             if error.may_pass:
                 raise
-            self._not_made = Finding(
-                Reason.FORBIDDEN if error.status == 403 else Reason.POD_REFUSED, str(error)
-            )
-            await self._voice.say(dataclasses.replace(now, not_made=self._not_made))
+            await self._voice.say(dataclasses.replace(now, not_made=self._unmade.refused(error)))
             raise
 
     async def _look_at_the_over(self, run: RunObject | None) -> None:

@@ -8,6 +8,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
+from autolfads_operator.cluster.backoff import Backoff
 from autolfads_operator.cluster.client import JOBS, PODS, RUNS, ApiError
 from autolfads_operator.cluster.mirror import Shelf
 from autolfads_operator.cluster.names import RUN_UID
@@ -15,7 +16,7 @@ from autolfads_operator.cluster.run_loop import Operator, RunLoop
 from autolfads_operator.cluster.run_object import run_of, uid_of
 
 RESYNC = 60.0  # seconds between full lists
-FIRST_RETRY, LAST_RETRY = 1.0, 15.0  # seconds, when the API does not answer
+LAST_RETRY = 15.0  # seconds, when the API does not answer
 
 log = logging.getLogger("autolfads.operator")
 
@@ -36,16 +37,15 @@ class Runs:
 
     async def keep_in_step(self) -> None:
         """Ask for full lists for ever."""
-        wait = FIRST_RETRY
+        backoff = Backoff(LAST_RETRY)
         while True:
             try:
                 await self._list_all()
-                wait = FIRST_RETRY
+                backoff.reset()
                 pause = RESYNC
             except ApiError as error:
-                log.warning("API: full lists: %s (%s); again in %.0f s", error, error.status, wait)
-                pause = max(wait, error.retry_after or 0.0)
-                wait = min(2 * wait, LAST_RETRY)
+                pause = backoff.after(error)
+                log.warning("API: full lists: %s (%s); again in %.0f s", error, error.status, pause)
             self.last_list = time.monotonic()
             await asyncio.sleep(pause)
 

@@ -1,0 +1,56 @@
+"""Why the cluster does not make what was asked for: a child that is refused, or a Job's pods."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from autolfads_operator.cluster.client import FORBIDDEN, ApiError
+from autolfads_operator.cluster.cluster_facts import ClusterFacts
+from autolfads_operator.cluster.names import Reason
+from autolfads_operator.cluster.packing.base import Finding
+from autolfads_operator.cluster.plan import Wanted
+from autolfads_operator.cluster.pod_facts import PodFacts
+
+PODS_ARE_MADE = 5.0  # seconds that a Job takes at most to make its pods
+ASK_WHY = 20.0  # seconds between questions why it does not
+
+
+class Unmade:
+    """What was last found of one run."""
+
+    def __init__(self, facts: ClusterFacts, clock: Callable[[], float] = time.monotonic) -> None:
+        self._facts, self._clock = facts, clock
+        self._finding: Finding | None = None
+        self._short_since: float | None = None
+        self._asked = 0.0
+
+    def refused(self, error: ApiError) -> Finding:
+        """Note that the API has refused a child or a change of one, for good."""
+        reason = Reason.FORBIDDEN if error.status == FORBIDDEN else Reason.POD_REFUSED
+        self._finding = Finding(reason, str(error))
+        return self._finding
+
+    async def look(
+        self, wanted: Wanted, jobs: Sequence[Any], pods: Sequence[PodFacts]
+    ) -> Finding | None:
+        """Return why there are no pods; None: there are, or it is too soon to say.
+
+        Raises `ApiError`.
+        """
+        alive = [pod for pod in pods if pod.phase != "over"]
+        starting = [job for job in jobs if not job["spec"].get("suspend")]
+        now = self._clock()
+        if wanted.stage == "rest" or not starting or alive:
+            self._short_since = None
+            if alive or wanted.stage == "rest":
+                self._finding = None
+            return self._finding
+        self._short_since = self._short_since or now
+        if now - self._short_since >= PODS_ARE_MADE and now - self._asked >= ASK_WHY:
+            self._asked = now
+            said = await self._facts.failed_creations(starting[0]["metadata"]["name"])
+            if said is not None:
+                self._finding = Finding(Reason.POD_REFUSED, f"no pod may be made: {said}")
+        return self._finding

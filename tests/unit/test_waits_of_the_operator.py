@@ -1,0 +1,72 @@
+"""What the operator waits for, and how long: the API, nodes that are lost, Jobs without pods."""
+
+from __future__ import annotations
+
+import asyncio
+
+from cluster_examples import pod_body
+
+from autolfads_operator.cluster.backoff import Backoff
+from autolfads_operator.cluster.client import ApiError, Client
+from autolfads_operator.cluster.cluster_facts import ClusterFacts
+from autolfads_operator.cluster.lost_nodes import GIVEN_UP, LostNodes
+from autolfads_operator.cluster.plan import Wanted
+from autolfads_operator.cluster.pod_facts import PodFacts, facts_of
+from autolfads_operator.cluster.unmade import Unmade
+
+NOT_READY = ({"type": "Ready", "status": "False"},)
+
+
+class Clock:
+    now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def test_waits_double_up_to_a_bound_and_begin_anew() -> None:
+    backoff = Backoff(5.0)
+    refused = ApiError(503, "busy")
+    assert [backoff.after(refused) for _ in range(4)] == [1.0, 2.0, 4.0, 5.0]
+    backoff.reset()
+    assert backoff.after(refused) == 1.0
+
+
+def test_the_api_is_not_asked_sooner_than_it_says() -> None:
+    assert Backoff(5.0).after(ApiError(429, "busy", 30.0)) == 30.0
+
+
+def pod(*conditions: dict[str, str]) -> tuple[PodFacts, ...]:
+    return facts_of([pod_body("a", conditions=conditions)])
+
+
+def test_a_worker_on_a_lost_node_is_given_up_after_a_while() -> None:
+    clock = Clock()
+    nodes = LostNodes(clock)
+    assert nodes.given_up(pod(*NOT_READY)) == set()
+    clock.now += GIVEN_UP + 1
+    assert nodes.given_up(pod(*NOT_READY)) == {"uid-of-a"}
+
+
+def test_a_node_that_comes_back_begins_anew() -> None:
+    clock = Clock()
+    nodes = LostNodes(clock)
+    nodes.given_up(pod(*NOT_READY))
+    clock.now += GIVEN_UP - 1
+    assert nodes.given_up(pod()) == set()
+    clock.now += GIVEN_UP - 1
+    assert nodes.given_up(pod(*NOT_READY)) == set()
+
+
+def test_what_was_refused_is_told_until_there_are_pods_or_none_is_wanted() -> None:
+    async def told() -> list[bool]:
+        unmade = Unmade(ClusterFacts(Client("lab"), "claim"))
+        unmade.refused(ApiError(403, "jobs is forbidden"))
+        train = Wanted("train", 1)
+        first = await unmade.look(train, [], [])
+        there = await unmade.look(train, [], pod())
+        unmade.refused(ApiError(422, "invalid"))
+        rest = await unmade.look(Wanted("rest"), [], [])
+        return [each is not None for each in (first, there, rest)]
+
+    assert asyncio.run(told()) == [True, False, False]
