@@ -56,9 +56,9 @@ class Lab:
                 return str(pod["metadata"]["name"])
         return None
 
-    def wait_for_operator(self) -> str:
+    def wait_for_operator(self, seconds: float = 60) -> str:
         try:
-            return wait_until("an operator that is ready", self.operator_pod, 60)
+            return wait_until("an operator that is ready", self.operator_pod, seconds)
         except TimeoutError as error:
             found = self.get("pods", f"--selector={OPERATOR}")["items"]
             states = json.dumps([each.get("status") for each in found], indent=1)

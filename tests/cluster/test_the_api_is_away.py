@@ -36,7 +36,8 @@ def test_the_api_server_away_for_a_minute(lab: Lab, undisturbed: Run) -> None:
     assert orders > before
     run.wait_for("Succeeded", seconds=240)
     assert run.orders() == undisturbed.orders()
-    pod = lab.wait_for_operator()
+    # Its node was taken for lost, too, and a kubelet says only after a while that pods are ready.
+    pod = lab.wait_for_operator(240)
     state = lab.get("pod", pod)["status"]["containerStatuses"][0]
     assert state["restartCount"] == 0
 
