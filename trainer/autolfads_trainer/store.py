@@ -317,14 +317,19 @@ class RunFolder:
         """Make the folder in which workers say that they are there."""
         make_folder(self.root / "workers", within=self.root)
 
+    def _of_worker(self, name: str) -> Path:
+        """Return the path of a worker's file. Raises `StoreError` where it would lead elsewhere."""
+        _refuse_link(self.root / "workers")
+        return self.root / "workers" / name
+
     def assign(self, life: str, assignment: Assignment) -> None:
         """Tell a worker what to do now."""
         self.receive_workers()
-        replace(self.root / "workers" / f"{life}.json", assignment)
+        replace(self._of_worker(f"{life}.json"), assignment)
 
     def assignment(self, life: str) -> Assignment | None:
         """Read what a worker is to do; None until the controller has written it."""
-        return read_if_there(self.root / "workers" / f"{life}.json", Assignment)
+        return read_if_there(self._of_worker(f"{life}.json"), Assignment)
 
     def report(self, life: str, status: WorkerStatus) -> None:
         """Say what this worker does. Not synced: it is worthless after a power cut anyway."""
@@ -340,7 +345,7 @@ class RunFolder:
         One that was cut by a power failure is no status either: it decides nothing.
         """
         try:
-            return read_if_there(self.root / "workers" / f"{life}.status.json", WorkerStatus)
+            return read_if_there(self._of_worker(f"{life}.status.json"), WorkerStatus)
         except StoreError:
             return None
 

@@ -71,6 +71,11 @@ class ApiError(Exception):
         """Whether the same request can succeed later, without anybody changing anything."""
         return self.status in (0, 408, CONFLICT, TOO_MANY) or self.status >= 500
 
+    @property
+    def is_being_deleted(self) -> bool:
+        """Whether an object of the name is there, and soon is not."""
+        return self.status == CONFLICT and "object is being deleted" in str(self)
+
 
 @contextlib.contextmanager
 def but_for(*statuses: int) -> Iterator[None]:
@@ -78,7 +83,7 @@ def but_for(*statuses: int) -> Iterator[None]:
     try:
         yield
     except ApiError as error:
-        if error.status not in statuses:
+        if error.status not in statuses or error.is_being_deleted:
             raise
 
 
@@ -129,8 +134,8 @@ class Client:
                 return found, int(page["metadata"].get("resourceVersion") or 0)
 
     async def create(self, kind: Kind, body: Object) -> dict[str, Any]:
-        """Create an object that does not exist."""
-        query = {"fieldManager": FIELD_MANAGER}
+        """Create an object that does not exist; a field that is unknown there is refused."""
+        query = {"fieldManager": FIELD_MANAGER, "fieldValidation": "Strict"}
         return await self._ask("POST", kind.path(self.namespace), body, query=query)
 
     async def patch(

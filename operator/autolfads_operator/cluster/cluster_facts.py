@@ -31,21 +31,34 @@ FRESH = 5.0  # seconds that an answer is good for
 
 @dataclass
 class Remembered(Generic[T]):
-    """The last answer to a question, asked again when it has grown old, by one at a time."""
+    """The last answer to a question, asked again when it has grown old, by one at a time.
+
+    A refusal is an answer, too: a hundred runs must not wait for it one after another.
+    """
 
     ask: Callable[[], Awaitable[T]]
     fresh: float = FRESH
     _answer: T | None = None
+    _refusal: ApiError | None = None
     _until: float = 0.0
     _lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def __call__(self) -> T:
         """Return the answer."""
         async with self._lock:
-            if self._answer is None or time.monotonic() >= self._until:
-                self._answer = await self.ask()
-                self._until = time.monotonic() + self.fresh
+            if time.monotonic() >= self._until:
+                await self._ask_again()
+            if self._refusal is not None:
+                raise self._refusal
+            assert self._answer is not None  # noqa: S101
             return self._answer
+
+    async def _ask_again(self) -> None:
+        try:
+            self._answer, self._refusal = await self.ask(), None
+        except ApiError as error:
+            self._refusal = error
+        self._until = time.monotonic() + self.fresh
 
 
 class ClusterFacts:

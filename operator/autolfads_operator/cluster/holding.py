@@ -15,6 +15,7 @@ HELD = (
     (Condition.DATA_READY, Reason.WORKERS_DIE),
     (Condition.WORKERS_READY, Reason.WORKERS_DIE),
     (Condition.PROGRESSING, Reason.RUN_FOLDER_BROKEN),
+    (Condition.PROGRESSING, Reason.STOPPED),
 )
 """What is not tried again before the user has changed something, and where it is said."""
 

@@ -52,13 +52,11 @@ class Reason:
 
     # Accepted
     ACCEPTED = "Accepted"
-    INVALID = "InvalidSpec"
     UNSUPPORTED = "Unsupported"
     PATH_OUTSIDE = "PathOutsideData"
     POD_TEMPLATE_INVALID = "PodTemplateInvalid"
     CLAIM_MISSING = "ClaimMissing"
     CLAIM_NOT_SHARED = "ClaimNotShared"
-    FOLDER_REFUSED = "FolderRefused"
     SEVERAL_OPERATORS = "SeveralOperators"
     SPEC_CHANGED = "SpecChanged"
     # DataReady
@@ -90,6 +88,7 @@ class Reason:
     VOLUME_STALLED = "VolumeStalled"
     VOLUME_TROUBLE = "VolumeTrouble"
     RUN_FOLDER_BROKEN = "RunFolderBroken"
+    STOPPED = "Stopped"
     OVER = "Over"
     # Suspended
     BY_USER = "SuspendedByUser"

@@ -8,6 +8,7 @@ from typing import Any
 
 from autolfads_operator.api import GROUP, KIND, VERSION
 from autolfads_operator.cluster.conditions import CONDITIONS, Situation
+from autolfads_operator.cluster.conditions.obstacles import to_prepare
 from autolfads_operator.cluster.names import FIELD_MANAGER, ROLE, RUN_UID, WORKER, Condition, Reason
 from autolfads_operator.cluster.run_object import RunObject
 from autolfads_operator.view.pace import duration
@@ -58,7 +59,7 @@ def status_of(now: Situation, before: Mapping[str, Any], time: datetime) -> Stat
             "ready": now.ready,
             "selector": f"{RUN_UID}={run.uid},{ROLE}={WORKER}",
         },
-        "startTime": before.get("startTime") or at,
+        "startTime": before.get("startTime") or (at if now.refused is None else None),
         "completionTime": before.get("completionTime") or (at if now.tidied else None),
         "runFolder": run.folder,
         "timeLeft": None,
@@ -103,7 +104,7 @@ def state_of(now: Situation) -> str:
     if now.run.spec.suspend:
         return "Suspending" if now.alive else "Suspended"
     if now.seen is None or not now.seen.prepared:
-        return "Preparing"
+        return "Waiting" if to_prepare(now) is not None else "Preparing"
     if now.seen.picture.state == "exporting":
         return "Exporting"
     return "Training" if now.ready else "Waiting"
@@ -115,7 +116,10 @@ def _conditions(now: Situation, before: Mapping[str, Any], at: str) -> list[dict
     for kind, judge in CONDITIONS.items():
         verdict = judge(now)
         last = earlier.get(kind, {})
-        if now.seen is None and now.held is None and kind in ON_VOLUME and last:
+        told_now = now.refused is not None or (
+            now.held is not None and kind in (now.held.condition, Condition.FAILED)
+        )
+        if now.seen is None and not told_now and kind in ON_VOLUME and last:
             conditions.append(dict(last))  # until the run directory says otherwise
             continue
         same = last.get("status") == verdict.status

@@ -22,6 +22,7 @@ from autolfads_operator.cluster.client import RUNS, ApiError, Client
 from autolfads_operator.cluster.cluster_facts import ClusterFacts
 from autolfads_operator.cluster.conditions import Held, Situation
 from autolfads_operator.cluster.holding import held_by, held_by_deaths
+from autolfads_operator.cluster.in_thread import in_thread
 from autolfads_operator.cluster.limits import Limits
 from autolfads_operator.cluster.lost_nodes import LostNodes
 from autolfads_operator.cluster.mirror import Mirror
@@ -35,12 +36,15 @@ from autolfads_operator.cluster.unmade import Unmade
 from autolfads_operator.cluster.voice import Voice
 from autolfads_operator.cluster.volume_side import Seen
 from autolfads_operator.cluster.volume_turns import VolumeTurns
+from autolfads_trainer.disk import StoreError
+from autolfads_trainer.store import RunFolder
 from autolfads_trainer.userinput import InputError
 
 LOOK = 3.0  # seconds between looks at the cluster when nothing happens
 SOON = 0.1  # seconds from news to a look: they come in swarms, a pod alone brings five
 SELDOM = 30.0  # seconds between looks at a run that is over
 LAST_RETRY = 60.0  # seconds, of requests that the API refuses
+HANGS = 20.0  # seconds for one call to the volume
 WIND_UP = 60.0  # seconds after a run's end in which workers leave by themselves
 
 NEVER = "9999"  # a time after all others
@@ -69,6 +73,7 @@ class RunLoop:
         self._volume: VolumeTurns | None = None
         self._voice = Voice(operator.client)
         self._awake = asyncio.Event()
+        self._looking: asyncio.Task[None] | None = None
         self._loop = asyncio.get_running_loop()
         self._next_look = 0.0
         self._looked_at: Seen | None = None  # what the volume's turns had seen at the last look
@@ -109,12 +114,16 @@ class RunLoop:
                 self.last_turn = time.monotonic()
                 await self._rest()
         finally:
+            if self._looking is not None:
+                self._looking.cancel()
             self._end_turns()
 
     async def _rest(self) -> None:
         now = time.monotonic()
-        look_at = max(self._next_look, self._retry_at)
-        until = min(look_at, self._volume.next_at) if self._volume is not None else look_at
+        # A look that goes on wakes the loop up when it is done.
+        until = max(self._next_look, self._retry_at) if self._looking is None else now + SELDOM
+        if self._volume is not None and self.uid in self.operator.at_work:
+            until = min(until, self._volume.next_at)
         try:
             await asyncio.wait_for(self._awake.wait(), max(0.02, until - now))
         except TimeoutError:
@@ -126,18 +135,33 @@ class RunLoop:
         self.log.warning("API: %s (%s); again in %.0f s", error, error.status, wait)
 
     async def _turn(self, body: Mapping[str, Any]) -> None:
+        self._take_what_came_of_the_look()
         run = self._observe_run(body)
+        if self._looking is not None and (run is None or run.deleting):
+            return  # a look is never older than what follows it
         if run is None or run.deleting or has_ended(self._voice.written or run.status):
             await self._look_at_the_over(run)
             return
         pods = self._observe_pods()
         if self._is_accepted and self._held is None and self.operator.mirror.is_complete:
+            self.operator.at_work.add(self.uid)
             self._turn_on_volume(run, pods)
+        else:
+            self.operator.at_work.discard(self.uid)
         now = time.monotonic()
-        if now >= self._next_look and now >= self._retry_at:
+        if self._looking is None and now >= self._next_look and now >= self._retry_at:
             self._next_look = now + LOOK
-            await self._look(run, pods)
-            self._backoff.reset()
+            # Beside the turns: an API that does not answer must not hold up the training.
+            self._looking = asyncio.create_task(self._look(run, pods))
+            self._looking.add_done_callback(lambda _: self._awake.set())
+
+    def _take_what_came_of_the_look(self) -> None:
+        """Raise what the last look has raised, if one has ended."""
+        if self._looking is None or not self._looking.done():
+            return
+        look, self._looking = self._looking, None
+        look.result()
+        self._backoff.reset()
 
     def _observe_run(self, body: Mapping[str, Any]) -> RunObject | None:
         """Read the object, if it is new; a new generation is a new chance for what was held."""
@@ -174,11 +198,8 @@ class RunLoop:
 
     def _turn_on_volume(self, run: RunObject, pods: tuple[PodFacts, ...]) -> None:
         if self._volume is None:
-            at_work = self.operator.at_work
-            at_work.add(self.uid)
-            self._volume = VolumeTurns(
-                run, self.operator.settings, self._came_back, at_work.__len__
-            )
+            at_work = self.operator.at_work.__len__
+            self._volume = VolumeTurns(run, self.operator.settings, self._came_back, at_work)
         volume = self._volume
         pool = volume.side.pool
         running = [pod for pod in pods if pod.phase == "running"]
@@ -306,12 +327,28 @@ class RunLoop:
         self._end_turns()
         if run is None or run.deleting:
             return
+        await self._note_changes_after_the_end(run)
         limits = Limits(run, self._voice.started, time.time())
         left = limits.until_deletion(self._voice.ended)
         if left is not None and left <= 0:
             await self.operator.client.delete(RUNS, run.name, uid=run.uid)
         elif left is not None:
             self._next_look = time.monotonic() + min(SELDOM, left)
+
+    async def _note_changes_after_the_end(self, run: RunObject) -> None:
+        """Note whether the results are kept: that may change as long as the object is there."""
+        status = self._voice.written or run.status
+        if status.get("observedGeneration") == run.generation:
+            return
+        folder = RunFolder(self.operator.settings.root / run.folder)
+        keep = run.spec.keep_results
+        try:
+            call = in_thread(lambda: folder.note_keep_results(keep))
+            await asyncio.wait_for(call, HANGS)
+        except (OSError, StoreError, TimeoutError) as error:
+            self.log.warning("keepResults is not noted yet: %s", error)
+            return
+        await self._voice.say_seen(run)
 
 
 def has_ended(status: Mapping[str, Any]) -> bool:

@@ -46,6 +46,9 @@ class Runs:
             except ApiError as error:
                 pause = backoff.after(error)
                 log.warning("API: full lists: %s (%s); again in %.0f s", error, error.status, pause)
+            except Exception:  # one object that cannot be read must not end all runs
+                pause = LAST_RETRY
+                log.exception("full lists failed; again in %.0f s", pause)
             self.last_list = time.monotonic()
             await asyncio.sleep(pause)
 

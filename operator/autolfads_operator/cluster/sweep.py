@@ -9,22 +9,17 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import threading
-from collections.abc import Callable
-from concurrent.futures import Future
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
 
 from autolfads_operator.cluster.client import PODS, RUNS, ApiError
+from autolfads_operator.cluster.in_thread import in_thread
 from autolfads_operator.cluster.names import RUN_UID
 from autolfads_operator.cluster.names import RUNS as RUNS_FOLDER
 from autolfads_operator.cluster.run_loop import Operator
 from autolfads_operator.cluster.run_object import run_of, uid_of
 from autolfads_trainer.disk import StoreError
 from autolfads_trainer.store import RunFolder
-
-T = TypeVar("T")
 
 EVERY = 60.0  # seconds between looks
 
@@ -39,8 +34,8 @@ async def sweep_for_ever(operator: Operator) -> None:
             await sweep(operator)
         except ApiError as error:
             log.warning("API: sweeping: %s (%s)", error, error.status)
-        except OSError as error:
-            log.warning("sweeping: %s", error)
+        except Exception as error:
+            log.warning("sweeping: %r", error)
 
 
 async def sweep(operator: Operator) -> list[str]:
@@ -48,7 +43,7 @@ async def sweep(operator: Operator) -> list[str]:
     settings = operator.settings
     root = settings.root / RUNS_FOLDER / settings.namespace
     known = operator.mirror.runs.objects.keys()
-    candidates = await _in_thread(partial(_not_kept, root, settings.cluster, frozenset(known)))
+    candidates = await in_thread(partial(_not_kept, root, settings.cluster, frozenset(known)))
     if not candidates:
         return []
     # After the folders were seen: a run is made before its folder is.
@@ -57,10 +52,15 @@ async def sweep(operator: Operator) -> list[str]:
     alive = {uid_of(run) for run in runs} | {run_of(pod) for pod in pods}
     swept = []
     for uid, folder in candidates:
-        if uid not in alive:
-            await _in_thread(partial(_remove, folder))
-            log.info("removed %s: its run was deleted, and keepResults is false", folder)
-            swept.append(folder.name)
+        if uid in alive:
+            continue
+        try:
+            await in_thread(partial(_remove, folder))
+        except Exception as error:  # whatever lies in it, others go on
+            log.warning("sweeping: %s cannot be removed: %r", folder, error)
+            continue
+        log.info("removed %s: its run was deleted, and keepResults is false", folder)
+        swept.append(folder.name)
     return swept
 
 
@@ -91,18 +91,3 @@ def _remove(folder: Path) -> None:
             run.remove(name)
     run.remove("owner.json")
     folder.rmdir()
-
-
-async def _in_thread(call: Callable[[], T]) -> T:
-    """Return `call()`, made in a thread of its own: one that hangs holds up nobody else."""
-    answer: Future[T] = Future()
-    answer.set_running_or_notify_cancel()
-
-    def work() -> None:
-        try:
-            answer.set_result(call())
-        except Exception as error:
-            answer.set_exception(error)
-
-    threading.Thread(target=work, daemon=True, name="sweep").start()
-    return await asyncio.wrap_future(answer)

@@ -21,6 +21,7 @@ from autolfads_operator.cluster.conditions import Situation
 from autolfads_operator.cluster.report import events_of, matters, status_of
 from autolfads_operator.cluster.run_object import RunObject
 
+MOST_UNSAID = 50  # Events
 COUNTS = 10.0  # seconds between writes of a status in which nothing but counts has changed
 
 
@@ -30,6 +31,7 @@ class Voice:
     def __init__(self, client: Client) -> None:
         self._client = client
         self._written_at = 0.0
+        self._unsaid: list[dict[str, Any]] = []  # Events that the API has not taken yet
         self.written: Mapping[str, Any] | None = None
         self.trouble: str | None = None  # the volume's, as it was last said
 
@@ -54,6 +56,8 @@ class Voice:
         at = datetime.now(UTC)
         status = status_of(now, before, at)
         if status == {name: before.get(name) for name in status}:
+            if self._unsaid:
+                await self._post(now.run, status.get("generation"))
             return
         in_time = time.monotonic() - self._written_at >= COUNTS
         if not matters(status, before) and not in_time:
@@ -67,14 +71,31 @@ class Voice:
                 return
             raise
         self.written, self._written_at = status, time.monotonic()
+        self._unsaid += events_of(now.run, status, before, at)
+        await self._post(now.run, status.get("generation"))
+
+    async def say_seen(self, run: RunObject) -> None:
+        """Write that this generation of a run that is over was seen. Raises `ApiError`."""
+        seen = {"observedGeneration": run.generation}
+        body = {"metadata": {"uid": run.uid}, "status": seen}
+        with but_for(NOT_FOUND, CONFLICT):
+            await self._client.patch(RUNS, run.name, body, subresource="status")
+        self.written = {**(self.written or run.status), **seen}
+
+    async def _post(self, run: RunObject, generation: int | None) -> None:
+        """Post what is to be told; what the API does not take now, it gets with the next."""
         log = logging.LoggerAdapter(
             logging.getLogger("autolfads.run"),
-            {"run": now.run.name, "generation": status.get("generation")},
+            {"run": run.name, "generation": generation},
         )
-        for event in events_of(now.run, status, before, at):
-            log.info("%s: %s", event["reason"], event["message"])
+        unsaid, self._unsaid = self._unsaid[-MOST_UNSAID:], []
+        for number, event in enumerate(unsaid):
             try:
                 with but_for(CONFLICT):
                     await self._client.create(EVENTS, event)
             except ApiError as error:  # a pity; a run must not stand still for it
                 log.warning("Event not posted: %s", error)
+                if error.may_pass:
+                    self._unsaid = unsaid[number:]
+                    return
+            log.info("%s: %s", event["reason"], event["message"])

@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable
 
 from autolfads_operator.cluster.conditions import Held
-from autolfads_operator.cluster.names import Condition, Reason
+from autolfads_operator.cluster.names import DATA, DATA_FOLDER, Condition, Reason
 from autolfads_operator.cluster.packing import Finding
 from autolfads_operator.cluster.run_object import RunObject
 from autolfads_operator.cluster.settings import OperatorSettings
 from autolfads_operator.cluster.volume_side import FolderRefused, Seen, VolumeSide
-from autolfads_operator.controller.steady import STALL, SteadyTurns
+from autolfads_operator.controller.steady import SteadyTurns
+from autolfads_operator.errors import RunStopped
 from autolfads_trainer.disk import StoreError, in_words
 from autolfads_trainer.userinput import InputError
+
+log = logging.getLogger("autolfads.run")
 
 SHORTEST, LONGEST = 0.1, 1.0  # seconds between turns
 IN_A_SECOND = 200  # turns of all runs together: what a fraction of one processor core can do
 SHARE = 3.0  # a volume rests at least so many times what a turn took
 SELDOM = 5.0  # seconds between turns when little can come of them, or the last one failed
+LONGEST_WORDS, MOST_WORDS = 500, 5  # characters of a trouble, and how many are kept in mind
 SOON = 0.5  # seconds until a turn that was put off is asked for again
 
 
@@ -66,10 +71,11 @@ class VolumeTurns:
     @property
     def stalled(self) -> bool:
         """Whether the volume does not answer at all."""
-        return STALL in self._told
+        return self._turns.is_stalled
 
     def _tell(self, words: str | None) -> None:
-        self._told = [*self._told, words] if words is not None else []
+        # A worker writes the words: it must not fill the operator's memory with them.
+        self._told = [*self._told, words[:LONGEST_WORDS]][-MOST_WORDS:] if words is not None else []
 
     def step(self, *, idle: bool) -> None:
         """Begin a turn if it is time, or take what came of the one that goes on.
@@ -89,16 +95,27 @@ class VolumeTurns:
         except FolderRefused as error:
             self.refused = Finding(Reason.SPEC_CHANGED, str(error))
         except InputError as error:
-            self.held = Held(Condition.DATA_READY, Finding(Reason.INPUT_REFUSED, str(error)))
+            # As the user knows the file: a worker sees the claim's folder at another place.
+            said = str(error).replace(f"{DATA_FOLDER}/", f"{DATA}/")
+            self.held = Held(Condition.DATA_READY, Finding(Reason.INPUT_REFUSED, said))
         except StoreError as error:
             finding = Finding(Reason.RUN_FOLDER_BROKEN, str(error))
             self.held = Held(Condition.PROGRESSING, finding)
+        except RunStopped as error:
+            self.held = Held(Condition.PROGRESSING, Finding(Reason.STOPPED, str(error)))
         except OSError as error:
-            self._failed = in_words(error)
-            self.side.begin_again()
-            self.next_at = now + SELDOM
+            self._begin_again(in_words(error), now)
+        except Exception as error:
+            # Of this operator: it costs this run, and is told where its user looks.
+            log.exception("%s: a turn on the volume failed", self.side.run.name)
+            self._begin_again(f"an error of the operator, {type(error).__name__}: {error}", now)
         else:
             self._go_on(over, now, idle=idle)
+
+    def _begin_again(self, why: str, now: float) -> None:
+        self._failed = why[:LONGEST_WORDS]
+        self.side.begin_again()
+        self.next_at = now + SELDOM
 
     def _go_on(self, over: bool | None, now: float, *, idle: bool) -> None:
         if over is None:  # it goes on, or was put off

@@ -9,6 +9,8 @@ from autolfads_trainer.disk import may_pass
 from autolfads_trainer.records import Assignment, Outcome, WorkerStatus
 from autolfads_trainer.store import RunFolder
 
+LONGEST_TROUBLE = 500  # characters: a worker writes it, and it is shown
+
 
 def last_words(folder: RunFolder, life: str) -> WorkerStatus | None:
     """Return what a worker says; None where it has not said anything, or cannot be read.
@@ -32,7 +34,7 @@ def read_statuses(folder: RunFolder, lives: Iterable[str]) -> dict[str, WorkerSt
 def trouble_in(statuses: Mapping[str, WorkerStatus]) -> str | None:
     """Return the trouble with a disk that a worker tells of, the same one each time; None: none."""
     told = (statuses[life].trouble for life in sorted(statuses))
-    return next((trouble for trouble in told if trouble), None)
+    return next((trouble[:LONGEST_TROUBLE] for trouble in told if trouble), None)
 
 
 def note_outcomes(

@@ -13,6 +13,7 @@ from autolfads_trainer.disk import LATE, NotVisibleYetError, in_words, may_pass
 FIRST_WAIT, LONGEST_WAIT = 0.1, 5.0  # seconds between turns that fail
 STALLED = 20.0  # seconds after which a turn that has not come back is told
 STALL = "the volume does not answer"
+MOST_TOLD = 20  # troubles that are kept in mind: who writes new words each time fills no memory
 CALM = 6.0  # seconds without trouble after which it is over: workers look again every 5 s
 
 
@@ -83,6 +84,11 @@ class SteadyTurns:
         return self._since is not None
 
     @property
+    def is_stalled(self) -> bool:
+        """Whether the turn that is being taken has not come back for long."""
+        return self._since is not None and self.clock() - self._since >= STALLED
+
+    @property
     def in_trouble(self) -> bool:
         """Whether a trouble was told and not its end."""
         return bool(self._told)
@@ -104,7 +110,7 @@ class SteadyTurns:
             self.done()
 
     def _tell_stall(self) -> None:
-        if self._since is not None and self.clock() - self._since >= STALLED:
+        if self.is_stalled:
             self._tell(STALL)
 
     def _put_off(self, error: OSError) -> None:
@@ -120,6 +126,8 @@ class SteadyTurns:
     def _tell(self, words: str) -> None:
         self._calm_since = None
         if words not in self._told:
+            if len(self._told) >= MOST_TOLD:
+                self._told.clear()
             self._told.add(words)
             self.say(words)
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from autolfads_operator.cluster.conditions.obstacles import to_prepare
 from autolfads_operator.cluster.conditions.situation import Situation, Verdict
-from autolfads_operator.cluster.names import PREPARE, Condition, Reason
+from autolfads_operator.cluster.names import Condition, Reason
 
 
 def data_ready(now: Situation) -> Verdict:
@@ -20,9 +21,6 @@ def data_ready(now: Situation) -> Verdict:
         )
     if now.refused is not None:
         return Verdict("Unknown", Reason.NOT_LOOKED_AT, "the run is not taken up")
-    if now.not_made is not None:
-        return Verdict("False", now.not_made.reason, now.not_made.message)
-    for pod in now.pods:
-        if pod.role == PREPARE and pod.waits_for is not None:
-            return Verdict("False", pod.waits_for.reason, pod.waits_for.message)
+    if (obstacle := to_prepare(now)) is not None:
+        return Verdict("False", obstacle.reason, obstacle.message)
     return Verdict("False", Reason.PREPARING, "data and configuration are being checked")

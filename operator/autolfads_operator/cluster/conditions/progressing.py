@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from autolfads_operator.cluster.conditions.obstacles import to_prepare
 from autolfads_operator.cluster.conditions.situation import Situation, Verdict
 from autolfads_operator.cluster.names import Reason
 
@@ -22,6 +23,8 @@ def progressing(now: Situation) -> Verdict:
         return Verdict("False", Reason.VOLUME_TROUBLE, f"{now.trouble}; the run goes on after that")
     if now.run.spec.suspend:
         return Verdict("False", Reason.BY_USER, "suspended: set spec.suspend: false to go on")
+    if (now.seen is None or not now.seen.prepared) and (obstacle := to_prepare(now)) is not None:
+        return Verdict("False", obstacle.reason, obstacle.message)
     if now.seen is None or not now.seen.prepared:
         return Verdict("True", Reason.PREPARING, "data and configuration are being checked")
     if now.seen.picture.state == "exporting":

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from autolfads_operator.cluster.conditions.obstacles import queued
 from autolfads_operator.cluster.conditions.situation import Situation, Verdict
-from autolfads_operator.cluster.names import QUEUE, WORKER, Condition, Reason
+from autolfads_operator.cluster.names import WORKER, Condition, Reason
 from autolfads_operator.cluster.packing.base import Finding
 
 
@@ -22,27 +23,13 @@ def workers_ready(now: Situation) -> Verdict:
         return Verdict("False", now.lacking.reason, now.lacking.message)
     if now.wanted.stage != "train":
         return Verdict("False", Reason.WAITING_FOR_DATA, "workers come when the data are checked")
-    obstacle = now.not_made or _queued(now) or _of_pods(now)
+    obstacle = now.not_made or queued(now) or _of_pods(now)
     if now.ready >= now.wanted.count:
         return Verdict("True", Reason.READY, f"all {now.wanted.count} workers have shown life")
     so_far = f"{now.ready} of {now.wanted.count} workers have shown life"
     if obstacle is not None:
         return Verdict("False", obstacle.reason, f"{so_far}; {obstacle.message}")
     return Verdict("False", Reason.STARTING, so_far)
-
-
-def _queued(now: Situation) -> Finding | None:
-    waits = [
-        job["metadata"]["name"]
-        for job in now.jobs
-        if QUEUE in job["metadata"].get("labels", {}) and job["spec"].get("suspend")
-    ]
-    if not waits:
-        return None
-    return Finding(
-        Reason.QUEUED,
-        f"waits in the queue {now.run.queue} for Kueue to admit it: `kubectl describe workload`",
-    )
 
 
 def _of_pods(now: Situation) -> Finding | None:
