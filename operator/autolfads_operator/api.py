@@ -28,6 +28,7 @@ from autolfads_operator.fields import (
     ResourceName,
     Seed,
     Text,
+    WorkerCount,
     rule_broken,
 )
 from autolfads_operator.status import RunStatus
@@ -365,7 +366,9 @@ class PodTemplate(Model):
         description="ConfigMaps and Secrets that are environment variables of the worker.",
     )
     volumes: list[dict[str, Any]] | None = Field(
-        default=None, description="Further volumes. The shared claim cannot be named here."
+        default=None,
+        description="Further volumes. The shared claim and tokens of ServiceAccounts cannot be "
+        "named here.",
     )
     volume_mounts: list[dict[str, Any]] | None = Field(
         default=None, description="Where the further volumes are mounted."
@@ -375,7 +378,7 @@ class PodTemplate(Model):
 class Workers(Model):
     """The processes that train members: pods on a cluster, processes on one machine."""
 
-    count: Positive = Field(
+    count: WorkerCount = Field(
         default=8,
         description="How many workers; more than members are of no use. `kubectl scale` changes "
         "it, also while the run goes on.",

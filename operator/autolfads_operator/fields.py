@@ -27,6 +27,7 @@ RULE = "autolfads_rule"
 MAX_SEED = 2**53 - 1  # bounds are floats to Kubernetes: it takes 2**63 - 1 for a negative number
 LABEL = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?"
 SUBDOMAIN = rf"{LABEL}(\.{LABEL})*"
+MOST_WORKERS = 1000
 LEAST_MEMORY = 2**20  # `memory: 8` would be eight bytes: nobody means that
 
 
@@ -71,6 +72,7 @@ def _whole(value: object) -> object:
 
 Count = Annotated[int, Field(ge=0), BeforeValidator(_whole)]
 Positive = Annotated[int, Field(ge=1), BeforeValidator(_whole)]
+WorkerCount = Annotated[int, Field(ge=1, le=MOST_WORKERS), BeforeValidator(_whole)]
 Population = Annotated[int, Field(ge=1, le=MOST_MEMBERS), BeforeValidator(_whole)]
 ProblemSeed = Annotated[int, Field(ge=0, le=2**32 - 1), BeforeValidator(_whole)]  # as NumPy's
 Seed = Annotated[int, Field(ge=0, le=MAX_SEED), BeforeValidator(_whole)]
@@ -109,7 +111,9 @@ def _whole_or_text(least: int, pattern: str, expected: str) -> tuple[PlainValida
     return PlainValidator(check), WithJsonSchema(json_schema)
 
 
-_AMOUNT = r"[0-9]+(\.[0-9]+)?([numkMGTPE]|[KMGTPE]i|[eE][+-]?[0-9]+)?"
+# Kubernetes' quantities, within bounds: one of a million digits takes minutes to be understood.
+_CORES = r"[0-9]{1,9}(\.[0-9]{1,9})?([numk]|[eE][+-]?[0-9])?"
+_BYTES = r"([0-9]{7,18}|[0-9]{1,9}(\.[0-9]{1,9})?([kMGTPE]|[KMGTPE]i|[eE]\+?[0-9]{1,2}))"
 
 # 63 and not the 253 that Kubernetes allows: the name becomes a label, a part of pods' host names
 # and of the run's folder, which all end earlier.
@@ -141,13 +145,13 @@ DeviceClass = Annotated[
     str, *_text_like(SUBDOMAIN, 253, "a DeviceClass's name such as 'gpu.nvidia.com'")
 ]
 Cores = Annotated[
-    int | str, *_whole_or_text(1, _AMOUNT, "a number of cores such as 2, or '500m' for half a core")
+    int | str, *_whole_or_text(1, _CORES, "a number of cores such as 2, or '500m' for half a core")
 ]
 Memory = Annotated[
     int | str,
     *_whole_or_text(
         LEAST_MEMORY,
-        _AMOUNT,
+        _BYTES,
         f"an amount of memory such as '8Gi' (a bare number counts bytes, at least {LEAST_MEMORY})",
     ),
 ]

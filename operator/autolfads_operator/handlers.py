@@ -12,6 +12,7 @@ import dataclasses
 import itertools
 import os
 import signal
+import sys
 from collections.abc import Coroutine, Iterator
 from typing import Any
 
@@ -30,6 +31,7 @@ from autolfads_operator.cluster.siblings import Siblings
 from autolfads_operator.cluster.sweep import sweep_for_ever
 from autolfads_operator.crd import PLURAL
 
+DEEPEST = 12_000  # levels of an object
 SHARED = 0o002  # umask: what the operator makes, workers of its group may change
 
 
@@ -105,6 +107,8 @@ async def uid_of_namespace(namespace: str) -> str:
 async def operate(settings: OperatorSettings) -> None:
     """Look after the namespace until SIGTERM or SIGINT. Workers go on without the operator."""
     os.umask(SHARED)
+    # The API takes objects of 10,000 levels, and one of them must not end the reading of all.
+    sys.setrecursionlimit(DEEPEST)
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)

@@ -70,8 +70,15 @@ def _namespace() -> str | None:
 )
 @click.option("--worker-command", default="python -m autolfads_trainer.worker", show_default=True,
               help="What starts a worker in its image; words are separated by spaces.")  # fmt: skip
-@click.option("--log", "form", type=click.Choice(["text", "json"]), default="text",
-              show_default=True, help="Lines for people, or JSON objects.")  # fmt: skip
+@click.option(
+    "--log",
+    "form",
+    envvar="AUTOLFADS_OPERATOR_LOG",  # its own would be that of `form`
+    type=click.Choice(["text", "json"]),
+    default="text",
+    show_default=True,
+    help="Lines for people, or JSON objects.",
+)
 @click.option("--verbose", is_flag=True, help="Log what kopf does, too.")
 def operator(
     namespace: str | None,

@@ -132,6 +132,27 @@ OF_THE_CLUSTER = (
         "test_children_of_a_run.py::test_one_that_still_starts_can_be_told_to_leave",
     ),
     Safeguard(
+        "a template asks for no token",
+        f"{OPERATOR}/cluster/children/pod.py",
+        '    if any("serviceAccountToken" in _mapping(source) for source in sources):\n',
+        "    if False:\n",
+        "test_children_of_a_run.py::test_a_pod_template_cannot_take_what_the_operator_needs",
+    ),
+    Safeguard(
+        "an operator that is refused for good says so",
+        f"{OPERATOR}/cluster/volume_turns.py",
+        "        except RunStopped as error:\n            self.held",
+        "        except RunStopped as error:\n            self.unused",
+        "test_turns_on_the_volume.py::test_a_run_that_cannot_go_on_waits_for_its_user",
+    ),
+    Safeguard(
+        "the workers' folder is no link",
+        "trainer/autolfads_trainer/store.py",
+        '        _refuse_link(self.root / "workers")\n        return',
+        "        return",
+        "test_turns_on_the_volume.py::test_nothing_is_written_where_a_worker_has_put_a_link",
+    ),
+    Safeguard(
         "a worker has no key to the API",
         f"{OPERATOR}/cluster/children/pod.py",
         '        "automountServiceAccountToken": False,\n',
@@ -176,8 +197,8 @@ OF_THE_CLUSTER = (
     Safeguard(
         "who was told to leave has not died",
         f"{OPERATOR}/cluster/pod_facts.py",
-        "            and not self.leaving\n",
-        "",
+        'if self.phase != "over" or self.leaving or',
+        'if self.phase != "over" or',
         "test_pods_are_understood.py::test_one_that_was_told_to_leave_made_no_bad_start_however_it_ended",
     ),
     Safeguard(

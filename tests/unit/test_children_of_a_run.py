@@ -129,7 +129,13 @@ def test_the_users_pod_template_is_laid_over_and_never_over_what_is_needed() -> 
         ({"volumeMounts": [{"name": "v", "mountPath": "/autolfads"}]}, "outside of"),
         ({"volumeMounts": [{"name": "v", "mountPath": "/"}]}, "outside of"),
         ({"volumeMounts": [{"name": "v", "mountPath": "/tmp/"}]}, "outside of /tmp"),
+        ({"volumeMounts": [{"name": "v", "mountPath": "/autolfads/./run"}]}, "outside of"),
         ({"env": [{"name": "AUTOLFADS_LIFE", "value": "x"}]}, "env: found AUTOLFADS_LIFE"),
+        ({"volumes": [{"name": "v", "persistentVolumeClaim": "a"}]}, "v: found persistentVolume"),
+        (
+            {"volumes": [{"name": "v", "projected": {"sources": [{"serviceAccountToken": {}}]}}]},
+            "v: found serviceAccountToken",
+        ),
     ],
 )
 def test_a_pod_template_cannot_take_what_the_operator_needs(
@@ -152,6 +158,12 @@ def test_a_queue_label_reaches_kueue_and_kueue_starts_the_job() -> None:
     for job in (*worker_jobs(run, SETTINGS, 2), prepare_job(run, SETTINGS)):
         assert job["metadata"]["labels"]["kueue.x-k8s.io/queue-name"] == "gpus"
         assert job["spec"]["suspend"] is True
+
+
+def test_the_pod_that_prepares_is_small() -> None:
+    run = run_object(workers={"resources": {"cpu": 8, "memory": "16Gi"}})
+    (made,) = prepare_job(run, SETTINGS)["spec"]["template"]["spec"]["containers"]
+    assert made["resources"]["requests"] == {"cpu": "1", "memory": "16Gi"}
 
 
 def test_with_dra_pods_of_a_job_name_one_claim() -> None:

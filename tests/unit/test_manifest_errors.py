@@ -82,7 +82,7 @@ QUOTES = "(take the quotes away)"
         ("pbt: {minImprovementRatio: '1e-3'}",
          f"spec.pbt.minImprovementRatio: found the text '1e-3' {QUOTES}; expected a number of at "
          "least 0"),
-        ("workers: {count: 0}", f"spec.workers.count: found 0; {WHOLE}"),
+        ("workers: {count: 0}", f"spec.workers.count: found 0; {WHOLE} and at most 1000"),
         ("workers: {perGPU: 0}", f"spec.workers.perGPU: found 0; {WHOLE}"),
         ("export: {posteriorSamples: 0}", f"spec.export.posteriorSamples: found 0; {WHOLE}"),
         ("ttlSecondsAfterFinished: -1",

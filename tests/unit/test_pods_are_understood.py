@@ -102,6 +102,28 @@ def test_one_that_was_told_to_leave_made_no_bad_start_however_it_ended() -> None
     assert not deleted.bad_start
 
 
+DISRUPTED = ({"type": "DisruptionTarget", "status": "True"},)
+
+
+@pytest.mark.parametrize(
+    ("more", "bad"),
+    [
+        ({"state": ended(128), "phase": "Failed"}, True),
+        ({"state": {}, "phase": "Failed"}, True),  # its node would not have it
+        ({"state": {}, "phase": "Failed", "conditions": DISRUPTED}, False),  # evicted
+        ({"state": ended(137, lived=40), "phase": "Failed", "role": "prepare"}, True),
+    ],
+)
+def test_a_pod_that_could_not_do_anything(more: dict[str, Any], bad: bool) -> None:
+    assert fact(**more).bad_start is bad
+
+
+def test_one_that_could_not_be_started_has_not_lived_since_1970() -> None:
+    state = ended(128)
+    state["terminated"]["startedAt"] = "1970-01-01T00:00:00Z"
+    assert fact(phase="Failed", state=state).bad_start
+
+
 ENOUGH = MAX_BAD_STARTS["worker"]
 
 

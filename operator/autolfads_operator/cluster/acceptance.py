@@ -13,6 +13,8 @@ from autolfads_operator.cluster.packing.base import Finding
 from autolfads_operator.cluster.run_object import RunObject
 from autolfads_operator.manifest import unsupported
 
+DEEPEST = 100  # levels
+
 
 @dataclass(frozen=True)
 class Asked:
@@ -35,6 +37,28 @@ def objection(asked: Asked) -> Finding | None:
 def _supported(asked: Asked) -> Finding | None:
     sentences = unsupported(asked.run.spec)
     return Finding(Reason.UNSUPPORTED, "; ".join(sentences)) if sentences else None
+
+
+def _not_too_deep(asked: Asked) -> Finding | None:
+    """Nobody writes that by hand, and each reader of it recurses."""
+    spec = asked.run.spec.as_json()
+    level: list[Any] = [spec]
+    depth = 0
+    while level:
+        depth += 1
+        if depth > DEEPEST:
+            return Finding(
+                Reason.UNSUPPORTED,
+                f"spec: found more than {DEEPEST} levels of objects and lists in each other; "
+                "expected a configuration that is not as deep",
+            )
+        inner = [child for each in level for child in _children(each)]
+        level = [child for child in inner if isinstance(child, (dict, list))]
+    return None
+
+
+def _children(value: Any) -> list[Any]:
+    return list(value.values()) if isinstance(value, dict) else list(value)
 
 
 def _paths_within(asked: Asked) -> Finding | None:
@@ -78,6 +102,7 @@ def _claim_is_shared(asked: Asked) -> Finding | None:
 
 
 CHECKS: tuple[Callable[[Asked], Finding | None], ...] = (
+    _not_too_deep,
     _supported,
     _paths_within,
     _template_fits,

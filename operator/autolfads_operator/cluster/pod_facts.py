@@ -40,18 +40,18 @@ class PodFacts:
     waits_for: Finding | None = None  # why it does not start
     exit_code: int | None = None
     ended: str = ""
+    disrupted: bool = False  # evicted, preempted, its node drained: nothing of its own
     lived: float = 0.0  # seconds, of one that is over
     last_words: str = ""
 
     @property
     def bad_start(self) -> bool:
         """Whether it ended before it did anything."""
-        return (
-            self.phase == "over"
-            and self.exit_code not in (None, *ON_PURPOSE)
-            and self.lived < SOON
-            and not self.leaving
-        )
+        if self.phase != "over" or self.leaving or self.disrupted:
+            return False
+        # Without a code the node has refused it. The pod that prepares has only one thing to do.
+        soon = self.lived < SOON or self.role == PREPARE
+        return self.exit_code not in ON_PURPOSE and soon
 
 
 def facts_of(pods: Iterable[Mapping[str, Any]]) -> tuple[PodFacts, ...]:
@@ -83,6 +83,7 @@ def _facts(pod: Mapping[str, Any]) -> PodFacts:
         waits_for=None if over or running else _waits_for(state, conditions),
         exit_code=ended.get("exitCode") if ended else None,
         ended=str((ended or {}).get("finishedAt") or ""),
+        disrupted=conditions.get("DisruptionTarget", {}).get("status") == "True",
         lived=_seconds(ended) if ended else 0.0,
         last_words=_last_words(ended, status),
     )
@@ -118,7 +119,8 @@ def _seconds(ended: Mapping[str, Any]) -> float:
         )
     except (KeyError, ValueError):
         return 0.0
-    return (end - start).total_seconds()
+    # One that could not even be started has no time of its start: the year is 1970.
+    return (end - start).total_seconds() if start.year > 1970 else 0.0
 
 
 def _last_words(ended: Mapping[str, Any] | None, status: Mapping[str, Any]) -> str:

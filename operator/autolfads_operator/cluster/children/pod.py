@@ -6,6 +6,7 @@ The user's `podTemplate` is laid over what the operator chooses, and never over 
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -91,6 +92,8 @@ def _container(
 ) -> dict[str, Any]:
     given, resources = run.spec.workers.pod_template, run.spec.workers.resources
     asked = {"cpu": str(resources.cpu), "memory": str(resources.memory)}
+    if role != WORKER and whole_cores(resources.cpu) > 1:
+        asked["cpu"] = "1"  # it reads and checks: one core does that, and is found sooner
     container: dict[str, Any] = {
         "name": CONTAINER,
         "image": given.image or settings.image,
@@ -168,13 +171,14 @@ def refused(template: PodTemplate, claim: str) -> Iterator[str]:
         name = volume.get("name")
         if name in (VOLUME, SCRATCH_VOLUME):
             yield f"volumes: found the name {name}; expected another: the operator uses it"
-        if (volume.get("persistentVolumeClaim") or {}).get("claimName") == claim:
+        yield from _refused_in_volume(name, volume)
+        if _mapping(volume.get("persistentVolumeClaim")).get("claimName") == claim:
             yield (
                 f"volumes: found the shared claim {claim}; expected another: it holds other runs, "
                 "and a worker sees its own folder and the data alone"
             )
     for mount in template.volume_mounts or ():
-        path = str(mount.get("mountPath", ""))
+        path = posixpath.normpath(str(mount.get("mountPath", "")))
         taken = [ours for ours in (RUN_FOLDER, DATA_FOLDER, SCRATCH) if _hides(path, ours)]
         # What is mounted inside of the volume would need a folder there; scratch has room for it.
         taken += [ours for ours in (RUN_FOLDER, DATA_FOLDER) if path.startswith(f"{ours}/")]
@@ -185,6 +189,22 @@ def refused(template: PodTemplate, claim: str) -> Iterator[str]:
     for variable in template.env or ():
         if variable.get("name") == LIFE:
             yield f"env: found {LIFE}; expected no such variable: the operator sets it"
+
+
+def _refused_in_volume(name: object, volume: Mapping[str, Any]) -> Iterator[str]:
+    for kind, value in volume.items():
+        if kind != "name" and not isinstance(value, Mapping):
+            yield f"volumes: {name}: found {kind}: {value!r}; expected the fields of {kind}"
+    sources = _mapping(volume.get("projected")).get("sources") or []
+    if any("serviceAccountToken" in _mapping(source) for source in sources):
+        yield (
+            f"volumes: {name}: found serviceAccountToken; expected none: a worker has no key to "
+            "the cluster"
+        )
+
+
+def _mapping(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
 
 
 def _hides(path: str, ours: str) -> bool:
