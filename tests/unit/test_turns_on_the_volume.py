@@ -75,7 +75,7 @@ def test_nothing_is_written_where_a_worker_has_put_a_link(tmp_path: Path) -> Non
     (folder / "workers").symlink_to(elsewhere)
     before = sorted(path.name for path in elsewhere.iterdir())
     played.stuck |= set(played.workers)
-    for _ in range(100):
+    for _ in range(400):
         turn(turns, played)
     assert sorted(path.name for path in elsewhere.iterdir()) == before
     turns.end()
