@@ -122,6 +122,19 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
         {"workers": {"membersAtOnce": "some"}},
         "spec.workers.membersAtOnce: Invalid value",
     ),
+    "more workers than anybody has": (
+        {"workers": {"count": 1001}},
+        "spec.workers.count: Invalid value: 1001",
+    ),
+    "cores of a million digits": (
+        {"workers": {"resources": {"cpu": "1e600000"}}},
+        "spec.workers.resources.cpu",
+    ),
+    "cores in kibi": ({"workers": {"resources": {"cpu": "2Ki"}}}, "spec.workers.resources.cpu"),
+    "eight bytes as a text": (
+        {"workers": {"resources": {"memory": "8"}}},
+        "spec.workers.resources.memory",
+    ),
     "cores in words": ({"workers": {"resources": {"cpu": "two"}}}, "spec.workers.resources.cpu"),
     "eight bytes": ({"workers": {"resources": {"memory": 8}}}, "spec.workers.resources.memory"),
     "a way to share that is none": (
