@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
+import machine
 import pytest
 from lab import Lab, Run
 
@@ -129,6 +130,42 @@ def test_an_image_that_does_not_exist(run_it) -> None:
     run = run_it(workers={"podTemplate": {"image": "localhost/nothing:1"}})
     message = told(run, "DataReady", "ImageNotPulled", 60)
     assert "localhost/nothing:1" in message
+
+
+def test_a_volume_that_cannot_be_mounted(run_it) -> None:
+    volumes = [*machine.volumes(), {"name": "keys", "secret": {"secretName": "nowhere"}}]
+    mounts = [*machine.mounts(), {"name": "keys", "mountPath": "/keys"}]
+    run = run_it(workers={"podTemplate": {"volumes": volumes, "volumeMounts": mounts}})
+    assert 'secret "nowhere" not found' in told(run, "DataReady", "PodNotStarted", 60)
+    assert run.status["state"] == "Waiting"
+
+
+def test_a_scheduler_that_is_none(run_it) -> None:
+    run = run_it(workers={"podTemplate": {"schedulerName": "nobody"}})
+    assert "schedulerName" in told(run, "DataReady", "Unschedulable", 60)
+
+
+@pytest.mark.parametrize(
+    ("template", "words"),
+    [
+        ({"tolerations": [{"kee": "spot", "operator": "Exists"}]}, "tolerations[0].kee"),
+        ({"affinity": {"nodeAfinity": {}}}, "affinity.nodeAfinity"),
+        ({"securityContext": {"runAsUsr": 7}}, "securityContext.runAsUsr"),
+    ],
+)
+def test_what_a_pod_does_not_have(run_it, template: dict[str, Any], words: str) -> None:
+    message = told(run_it(workers={"podTemplate": template}), "DataReady", "PodRefused", 30)
+    assert f'unknown field "spec.template.spec.{words}"' in message
+
+
+def test_a_configuration_that_is_too_deep(run_it, lab: Lab) -> None:
+    """The operator must not die of it, nor any other run."""
+    deep: dict[str, Any] = {}
+    for _ in range(1200):
+        deep = {"a": deep}
+    before = lab.wait_for_operator()
+    assert "100 levels" in told(run_it(config=deep), "Accepted", "Unsupported")
+    assert lab.wait_for_operator() == before
 
 
 def test_a_pod_that_pod_security_refuses(run_it) -> None:

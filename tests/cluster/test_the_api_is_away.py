@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import http.client
 import re
+import signal
 import ssl
 import time
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ from collections.abc import Iterator
 import pytest
 from kube.cluster import Cluster
 from kube.flows import counted, flow_schema, service_account
+from kube.waiting import wait_until
 from lab import LONGER, Lab, Run
 
 LEVEL = "autolfads-operator"
@@ -40,6 +42,22 @@ def test_the_api_server_away_for_a_minute(lab: Lab, undisturbed: Run) -> None:
     pod = lab.wait_for_operator(240)
     state = lab.get("pod", pod)["status"]["containerStatuses"][0]
     assert state["restartCount"] == 0
+
+
+def test_an_api_server_that_hangs_holds_up_no_training(lab: Lab, undisturbed: Run) -> None:
+    """It takes connections and never answers: each request waits for its time to be over."""
+    run = begun(lab, "api-hangs")
+    folder, server = run.folder, lab.plane.daemons.all["apiserver"]
+    server.send(signal.SIGSTOP)
+    try:
+        results = folder / "results/autolfads.zip"
+        assert not results.exists()
+        # All that is left to do needs the volume alone.
+        wait_until("the results are there", results.exists, 90)
+    finally:
+        server.send(signal.SIGCONT)
+    run.wait_for("Succeeded", seconds=240)
+    assert run.orders() == undisturbed.orders()
 
 
 def flow(shares: int) -> list[dict[str, object]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 from cluster_examples import pod_body
 
@@ -13,6 +14,7 @@ from autolfads_operator.cluster.lost_nodes import GIVEN_UP, LostNodes
 from autolfads_operator.cluster.plan import Wanted
 from autolfads_operator.cluster.pod_facts import PodFacts, facts_of
 from autolfads_operator.cluster.unmade import Unmade
+from autolfads_operator.cluster.unstarted import NORMAL, Unstarted
 
 NOT_READY = ({"type": "Ready", "status": "False"},)
 
@@ -70,3 +72,38 @@ def test_what_was_refused_is_told_until_there_are_pods_or_none_is_wanted() -> No
         return [each is not None for each in (first, there, rest)]
 
     assert asyncio.run(told()) == [True, False, False]
+
+
+class Events(ClusterFacts):
+    """What the cluster has said of a pod."""
+
+    said: str | None = None
+
+    async def last_warning(self, uid: str) -> str | None:
+        del uid
+        return self.said
+
+
+def why(said: str | None, **pod: Any) -> tuple[str | None, str | None]:
+    """Return the reason that a pod waits, as it is known at once and after a while."""
+
+    async def looked() -> list[str | None]:
+        clock, facts = Clock(), Events(Client("lab"), "claim")
+        facts.said = said
+        unstarted = Unstarted(facts, clock)
+        pods = facts_of([pod_body("a", phase="Pending") | pod])
+        found = []
+        for seconds in (0.0, NORMAL):
+            clock.now += seconds
+            finding = await unstarted.look(pods)
+            found.append(finding and finding.reason)
+        return found
+
+    at_once, later = asyncio.run(looked())
+    return at_once, later
+
+
+def test_a_pod_that_waits_without_a_word_is_asked_about_after_a_while() -> None:
+    assert why("MountVolume.SetUp failed") == (None, "PodNotStarted")
+    assert why(None) == (None, None)  # an image is pulled
+    assert why(None, spec={}) == (None, "Unschedulable")

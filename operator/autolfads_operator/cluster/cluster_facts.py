@@ -85,7 +85,15 @@ class ClusterFacts:
 
     async def failed_creations(self, job: str) -> str | None:
         """Return what the Job controller last said of pods that it may not make."""
-        fields = f"involvedObject.kind=Job,involvedObject.name={job},reason=FailedCreate"
+        return await self._last_of(
+            f"involvedObject.kind=Job,involvedObject.name={job},reason=FailedCreate"
+        )
+
+    async def last_warning(self, uid: str) -> str | None:
+        """Return what was last said of an object that is not as it should be."""
+        return await self._last_of(f"involvedObject.uid={uid},type=Warning")
+
+    async def _last_of(self, fields: str) -> str | None:
         found, _ = await self._client.list(EVENTS, fields=fields)
         messages = sorted((str(each.get("lastTimestamp")), each.get("message")) for each in found)
         return str(messages[-1][1]) if messages else None

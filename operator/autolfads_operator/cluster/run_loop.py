@@ -33,6 +33,7 @@ from autolfads_operator.cluster.pod_facts import PodFacts, dying, facts_of
 from autolfads_operator.cluster.run_object import RunObject, read_run
 from autolfads_operator.cluster.settings import OperatorSettings
 from autolfads_operator.cluster.unmade import Unmade
+from autolfads_operator.cluster.unstarted import Unstarted
 from autolfads_operator.cluster.voice import Voice
 from autolfads_operator.cluster.volume_side import Seen
 from autolfads_operator.cluster.volume_turns import VolumeTurns
@@ -84,6 +85,7 @@ class RunLoop:
         self._pod_bodies: list[Mapping[str, Any]] = []
         self._pods: tuple[PodFacts, ...] = ()
         self._unmade = Unmade(operator.facts)
+        self._unstarted = Unstarted(operator.facts)
         self._lost_nodes = LostNodes()
         self._over_since: float | None = None
 
@@ -249,7 +251,8 @@ class RunLoop:
             jobs=jobs,
             pods=pods,
             lacking=await self._lacking(run, wanted),
-            not_made=await self._unmade.look(wanted, jobs, pods),
+            not_made=await self._unmade.look(wanted, jobs, pods)
+            or await self._unstarted.look(pods),
             trouble=volume.trouble if volume is not None else None,
             stalled=volume.stalled if volume is not None else False,
             held=self._held,

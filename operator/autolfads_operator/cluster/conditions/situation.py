@@ -41,7 +41,8 @@ class Situation:
         seen: what the last turn on the volume saw; None before the first.
         wanted: which workers it should have now.
         lacking: what nodes lack for its workers.
-        not_made: why the API refused to make or change a child, or a Job's pods.
+        not_made: why the API refused to make or change a child or a Job's pods, or why a pod that
+            was made does not start and does not say so itself.
         trouble: what the run's volume does not do, in plain words.
         stalled: whether the volume does not answer at all.
         held: why it waits for its user.
