@@ -80,6 +80,8 @@ class Run:
     @property
     def object(self) -> dict[str, Any]:
         found: dict[str, Any] = self.lab.get(RUNS, self.name)
+        # In whatever state it is: a cluster without the operator must be able to delete it.
+        assert not found["metadata"].get("finalizers")
         return found
 
     @property
