@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 import time
+from collections.abc import Iterator
 from typing import Any
 
 import machine
@@ -158,6 +160,16 @@ def test_what_a_pod_does_not_have(run_it, template: dict[str, Any], words: str) 
     assert f'unknown field "spec.template.spec.{words}"' in message
 
 
+@pytest.fixture
+def deep() -> Iterator[None]:
+    """Let this process read what is that deep, too."""
+    before = sys.getrecursionlimit()
+    sys.setrecursionlimit(12_000)
+    yield
+    sys.setrecursionlimit(before)
+
+
+@pytest.mark.usefixtures("deep")
 def test_a_configuration_that_is_too_deep(run_it, lab: Lab) -> None:
     """The operator must not die of it, nor any other run."""
     deep: dict[str, Any] = {}
