@@ -330,6 +330,13 @@ def test_what_is_not_taken_up(spec: dict[str, Any], expected: str | None) -> Non
     assert reason(**spec) == expected
 
 
+def test_what_is_nested_without_end_is_not_taken_up() -> None:
+    deep: dict[str, Any] = {}
+    for _ in range(150):
+        deep = {"a": [deep]}
+    assert reason(config=deep) == "Unsupported"
+
+
 @pytest.mark.parametrize(
     ("claim", "expected"),
     [

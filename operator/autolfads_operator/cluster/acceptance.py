@@ -11,6 +11,7 @@ from autolfads_operator.cluster.children.pod import refused as refused_in_templa
 from autolfads_operator.cluster.names import DATA, Reason
 from autolfads_operator.cluster.packing.base import Finding
 from autolfads_operator.cluster.run_object import RunObject
+from autolfads_operator.fields import Model
 from autolfads_operator.manifest import unsupported
 
 DEEPEST = 100  # levels
@@ -41,8 +42,7 @@ def _supported(asked: Asked) -> Finding | None:
 
 def _not_too_deep(asked: Asked) -> Finding | None:
     """Nobody writes that by hand, and each reader of it recurses."""
-    spec = asked.run.spec.as_json()
-    level: list[Any] = [spec]
+    level: list[Any] = [asked.run.spec]
     depth = 0
     while level:
         depth += 1
@@ -53,11 +53,13 @@ def _not_too_deep(asked: Asked) -> Finding | None:
                 "expected a configuration that is not as deep",
             )
         inner = [child for each in level for child in _children(each)]
-        level = [child for child in inner if isinstance(child, (dict, list))]
+        level = [child for child in inner if isinstance(child, (dict, list, Model))]
     return None
 
 
 def _children(value: Any) -> list[Any]:
+    if isinstance(value, Model):
+        return list(vars(value).values())
     return list(value.values()) if isinstance(value, dict) else list(value)
 
 
