@@ -9,7 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-CGROUPS = Path("/sys/fs/cgroup")
+from kube.cgroups import memory_group_of
 
 
 def process_of(life: str) -> int:
@@ -40,7 +40,7 @@ def run_out_of_memory(life: str, most: int) -> None:
     )
     assert hog.stdin is not None
     try:
-        (_memory_group(pid) / "cgroup.procs").write_text(str(hog.pid))
+        (memory_group_of(pid) / "cgroup.procs").write_text(str(hog.pid))
         hog.stdin.write(b"\n")
         hog.stdin.flush()
         with contextlib.suppress(subprocess.TimeoutExpired):
@@ -48,14 +48,3 @@ def run_out_of_memory(life: str, most: int) -> None:
     finally:
         hog.kill()
         hog.wait()
-
-
-def _memory_group(pid: int) -> Path:
-    """Return a process's control group, of cgroups version 2 or 1."""
-    for line in Path(f"/proc/{pid}/cgroup").read_text().splitlines():
-        _, controllers, path = line.split(":", 2)
-        if controllers == "" and (CGROUPS / "cgroup.controllers").exists():
-            return CGROUPS / path.lstrip("/")
-        if "memory" in controllers.split(","):
-            return CGROUPS / "memory" / path.lstrip("/")
-    raise LookupError(f"process {pid} is in no memory group")

@@ -124,7 +124,7 @@ def main() -> int:
         interval=given.epochs,
     )
     with staged(mini, nodes) as stage:
-        operator = start_operator(stage.plane, stage.folder, stage.volume)
+        operator = start_operator(stage)
         try:
             return measured(given, stage, operator)
         finally:

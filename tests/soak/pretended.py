@@ -179,28 +179,34 @@ def staged(mini: Mini, nodes: int) -> Iterator[Stage]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def operator_kubeconfig(plane: ControlPlane, folder: Path) -> Path:
+def operator_kubeconfig(stage: Stage) -> Path:
     """Return a kubeconfig with the ServiceAccount's own rights."""
+    plane = stage.plane
     words = ("create", "token", "autolfads-operator", "-n", NAMESPACE, "--duration=10h")
     token = plane.kubectl(*words).strip()
-    path = folder / "operator.kubeconfig"
+    path = stage.folder / "operator.kubeconfig"
     server = str(plane.address)
     write_kubeconfig(path, server, plane.credentials.authority, {"token": token})
     return path
 
 
-def start_operator(
-    plane: ControlPlane, folder: Path, volume: Path, *more: str, log: str = "operator.log"
-) -> subprocess.Popen[bytes]:
-    """Start the operator as a process here, with `more` options; it writes the log in `folder`."""
+def start_operator(stage: Stage, *more: str, log: str = "operator.log") -> subprocess.Popen[bytes]:
+    """Start the operator as a process here, with `more` options; `log` is in the stage's folder."""
     command = [sys.executable, "-m", "autolfads_operator.cli", "operator", "--log", "json"]
-    command += ["--namespace", NAMESPACE, "--root", str(volume), "--claim", installation.CLAIM]
+    command += [
+        "--namespace",
+        NAMESPACE,
+        "--root",
+        str(stage.volume),
+        "--claim",
+        installation.CLAIM,
+    ]
     command += ["--image", "trainer:1", "--port", str(free_ports(1)[0])]
     command += more
-    file = (folder / log).open("ab")
+    file = (stage.folder / log).open("ab")
     return subprocess.Popen(
         command,
-        env={**os.environ, "KUBECONFIG": str(operator_kubeconfig(plane, folder))},
+        env={**os.environ, "KUBECONFIG": str(operator_kubeconfig(stage))},
         stdout=file,
         stderr=file,
     )

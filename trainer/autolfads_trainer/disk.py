@@ -258,12 +258,10 @@ def read_bytes(path: Path, most: int) -> bytes:
     """
     handle, size = _open_plain(path)
     try:
-        rest = min(size, most) + 1
-        content = os.read(handle, rest)
-        while content and len(content) < min(size, most):  # the system may give less than all
-            more = os.read(handle, rest - len(content))
-            if not more:
-                break
+        there = min(size, most)
+        content = os.read(handle, there + 1)
+        # The system may give less than all of it.
+        while len(content) < there and (more := os.read(handle, there + 1 - len(content))):
             content += more
         return content
     finally:

@@ -23,7 +23,7 @@ SHORTEST, LONGEST = 0.1, 1.0  # seconds between turns
 IN_A_SECOND = 200  # turns of all runs together: what a fraction of one processor core can do
 SHARE = 3.0  # a volume rests at least so many times what a turn took
 SELDOM = 5.0  # seconds between turns when little can come of them, or the last one failed
-LONGEST_WORDS, MOST_WORDS = 500, 5  # characters of a trouble, and how many are kept in mind
+LONGEST_WORDS = 500  # characters of a trouble
 SOON = 0.5  # seconds until a turn that was put off is asked for again
 
 
@@ -52,7 +52,7 @@ class VolumeTurns:
         self.refused: Finding | None = None
         self.over = False
         self.next_at = 0.0
-        self._told: list[str] = []
+        self._told: str | None = None
         self._failed: str | None = None
         self._began = 0.0
         self._at_work = at_work
@@ -66,7 +66,7 @@ class VolumeTurns:
     @property
     def trouble(self) -> str | None:
         """What the volume does not do, in plain words; None: all is well."""
-        return self._told[-1] if self._told else self._failed
+        return self._told or self._failed
 
     @property
     def stalled(self) -> bool:
@@ -75,7 +75,7 @@ class VolumeTurns:
 
     def _tell(self, words: str | None) -> None:
         # A worker writes the words: it must not fill the operator's memory with them.
-        self._told = [*self._told, words[:LONGEST_WORDS]][-MOST_WORDS:] if words is not None else []
+        self._told = words[:LONGEST_WORDS] if words is not None else None
 
     def step(self, *, idle: bool) -> None:
         """Begin a turn if it is time, or take what came of the one that goes on.

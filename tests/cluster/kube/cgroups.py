@@ -32,9 +32,24 @@ def remove(name: str) -> list[Path]:
     return [hierarchy / name for hierarchy in _hierarchies() if (hierarchy / name).exists()]
 
 
+def memory_group_of(pid: int) -> Path:
+    """Return the folder of the group that bounds a process's memory."""
+    for line in Path(f"/proc/{pid}/cgroup").read_text().splitlines():
+        _, controllers, path = line.split(":", 2)
+        if controllers == "" and _is_of_version_2():
+            return ROOT / path.lstrip("/")
+        if "memory" in controllers.split(","):
+            return ROOT / "memory" / path.lstrip("/")
+    raise LookupError(f"process {pid} is in no memory group")
+
+
+def _is_of_version_2() -> bool:
+    return (ROOT / "cgroup.controllers").exists()
+
+
 def _hierarchies() -> list[Path]:
     """Return the roots: one of version 2, or one for each controller of version 1."""
-    if (ROOT / "cgroup.controllers").exists():
+    if _is_of_version_2():
         there = (ROOT / "cgroup.controllers").read_text().split()
         wanted = " ".join(f"+{each}" for each in CONTROLLERS if each in there)
         (ROOT / "cgroup.subtree_control").write_text(wanted)
