@@ -18,7 +18,6 @@ from pathlib import Path
 from kube import build, cgroups, kernel, needs
 from kube.cluster import Cluster
 from kube.namespaces import holds
-from kube.waiting import wait_until
 
 FOLDER = Path(os.environ.get("XDG_RUNTIME_DIR", "/tmp")) / "autolfads-cluster"
 
@@ -48,11 +47,7 @@ def stop(folder: Path) -> int:
             os.kill(note["init"], signal.SIGKILL)
         kernel.put_back(note["before"])
         for number in range(1, 10):
-            wait_until(
-                "the control groups are gone",
-                lambda number=number: not cgroups.remove(f"autolfads-node{number}"),
-                10,
-            )
+            cgroups.wait_for_the_end(f"autolfads-node{number}")
     shutil.rmtree(folder, ignore_errors=True)
     return 0
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 from pathlib import Path
 
+from kube.waiting import wait_until
+
 ROOT = Path("/sys/fs/cgroup")
 CONTROLLERS = ("cpuset", "cpu", "io", "memory", "pids")
 
@@ -20,8 +22,14 @@ def make(name: str) -> str:
     return f"/{name}"
 
 
-def remove(name: str) -> list[Path]:
-    """Remove a node's folders, deepest first; return what is left."""
+def wait_for_the_end(name: str) -> None:
+    """Wait until a node whose processes were killed has left its folders, and remove them."""
+    wait_until(f"the control groups of {name} are gone", lambda: _remove(name), 30)
+
+
+def _remove(name: str) -> bool:
+    """Remove a node's folders, deepest first, as far as nothing is in them; say if all are gone."""
+    _thaw(name)
     for hierarchy in _hierarchies():
         folders = [path for path in (hierarchy / name).rglob("*") if path.is_dir()]
         for folder in sorted(folders, key=lambda path: -len(path.parts)):
@@ -29,7 +37,18 @@ def remove(name: str) -> list[Path]:
                 folder.rmdir()
         with contextlib.suppress(OSError):
             (hierarchy / name).rmdir()
-    return [hierarchy / name for hierarchy in _hierarchies() if (hierarchy / name).exists()]
+    return not any((hierarchy / name).exists() for hierarchy in _hierarchies())
+
+
+def _thaw(name: str) -> None:
+    """Let a node's frozen processes die.
+
+    runc freezes a container before it kills all in it. Killed itself between the two, it leaves
+    processes that no signal reaches: in version 1, not even SIGKILL.
+    """
+    for state in (ROOT / "freezer" / name).rglob("freezer.state"):
+        with contextlib.suppress(OSError):  # gone meanwhile
+            state.write_text("THAWED")
 
 
 def memory_group_of(pid: int) -> Path:

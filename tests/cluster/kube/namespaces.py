@@ -58,10 +58,13 @@ class Namespaces:
         """Run a command within; return what it prints. Raises `RuntimeError` when it fails."""
         return commands.run(*self.entering, *words)
 
-    def end(self) -> None:
+    def kill(self) -> None:
         """Kill everything within at once, as when a machine loses its power."""
         if holds(self.init, self._pause):
             os.kill(self.init, signal.SIGKILL)
+
+    def wait(self) -> None:
+        """Wait until all that was killed is gone."""
         self._process.wait(30)
 
 

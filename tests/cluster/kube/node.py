@@ -20,7 +20,6 @@ from kube.daemons import Daemons
 from kube.images import PAUSE_IMAGE
 from kube.namespaces import Namespaces
 from kube.needs import CNI
-from kube.waiting import wait_until
 
 CABLE = "autolfads"  # the machine's end of the cable to the first node
 SOCKET = "/run/containerd/containerd.sock"
@@ -144,12 +143,9 @@ class Node:
 
     def lose(self) -> None:
         """Kill everything on it at once, as when it is taken away without notice."""
-        self.namespaces.end()
-        wait_until(
-            f"the control groups of {self.name} are gone",
-            lambda: not cgroups.remove(self._groups),
-            10,
-        )
+        self.namespaces.kill()
+        cgroups.wait_for_the_end(self._groups)
+        self.namespaces.wait()
         shutil.rmtree(self.folder / "kubelet", ignore_errors=True)
 
     def _settings(self, name: str) -> Path:
