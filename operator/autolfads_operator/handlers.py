@@ -23,8 +23,8 @@ from autolfads_operator.cluster.client import NAMESPACES, Client
 from autolfads_operator.cluster.cluster_facts import ClusterFacts
 from autolfads_operator.cluster.mirror import Mirror, Shelf
 from autolfads_operator.cluster.names import RUN_UID
+from autolfads_operator.cluster.operator import Operator
 from autolfads_operator.cluster.probes import VolumeWatch, serve
-from autolfads_operator.cluster.run_loop import Operator
 from autolfads_operator.cluster.runs import Runs
 from autolfads_operator.cluster.settings import OperatorSettings
 from autolfads_operator.cluster.siblings import Siblings

@@ -73,8 +73,8 @@ def test_a_run_that_is_not_taken_up(run_it, spec: dict[str, Any], reason: str, w
 @pytest.mark.parametrize(
     ("spec", "words"),
     [
-        ({"data": {"path": "missing.h5"}}, "missing.h5"),
-        ({"configFile": "missing.yaml"}, "missing.yaml"),
+        ({"data": {"path": "missing.h5"}}, "spec.data.path: data/missing.h5: "),
+        ({"configFile": "missing.yaml"}, "spec.configFile: data/missing.yaml: "),
         ({"config": {"model": {"gen_dmi": 3}}}, "gen_dmi"),
         ({"config": {"model": {"gen_dim": -3}}}, "gen_dim"),
         ({"pbt": {"searchSpace": {"model.nothing": {"min": 1, "max": 2}}}}, "model.nothing"),
@@ -152,12 +152,16 @@ def test_a_scheduler_that_is_none(run_it) -> None:
     [
         ({"tolerations": [{"kee": "spot", "operator": "Exists"}]}, "tolerations[0].kee"),
         ({"affinity": {"nodeAfinity": {}}}, "affinity.nodeAfinity"),
+        (
+            {"volumes": [*machine.volumes(), {"name": "v", "configMap": {"nam": "v"}}]},
+            f"volumes[{len(machine.volumes())}].configMap.nam",
+        ),
         ({"securityContext": {"runAsUsr": 7}}, "securityContext.runAsUsr"),
     ],
 )
 def test_what_a_pod_does_not_have(run_it, template: dict[str, Any], words: str) -> None:
     message = told(run_it(workers={"podTemplate": template}), "DataReady", "PodRefused", 30)
-    assert f'unknown field "spec.template.spec.{words}"' in message
+    assert f'unknown field "spec.workers.podTemplate.{words}"' in message
 
 
 @pytest.fixture
@@ -184,6 +188,22 @@ def test_a_pod_that_pod_security_refuses(run_it) -> None:
     run = run_it(workers={"podTemplate": {"securityContext": {"runAsUser": 0}}})
     message = told(run, "DataReady", "PodRefused", 60)
     assert "PodSecurity" in message
+
+
+def test_pods_that_end_as_if_all_were_done(run_it, lab: Lab) -> None:
+    """As with an image that is none of autolfads; their Jobs are complete, and go with them."""
+    idle = "--from-literal=sitecustomize.py=import os; os._exit(0)"
+    lab.kubectl("create", "configmap", "idle", idle)
+    template = {
+        "volumes": [*machine.volumes(), {"name": "idle", "configMap": {"name": "idle"}}],
+        "volumeMounts": [*machine.mounts(), {"name": "idle", "mountPath": "/idle"}],
+        "env": [{"name": "PYTHONPATH", "value": "/idle"}],
+    }
+    run = run_it(workers={"podTemplate": template})
+    message = told(run, "DataReady", "WorkersDie", 3 * POD_STARTS + TOLD_WITHIN)
+    assert "exit code 0" in message
+    time.sleep(5)
+    assert not [pod for pod in run.pods("prepare") if pod["status"]["phase"] != "Succeeded"]
 
 
 def test_workers_that_die_as_they_start(run_it) -> None:

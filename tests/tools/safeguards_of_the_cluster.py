@@ -189,10 +189,17 @@ OF_THE_CLUSTER = (
     ),
     Safeguard(
         "while one works, nothing is given up",
-        f"{OPERATOR}/cluster/pod_facts.py",
-        '    if any(pod.phase == "running" for pod in pods):\n        return None\n',
+        f"{OPERATOR}/cluster/deaths.py",
+        '        if any(pod.phase == "running" for pod in pods):\n            return None\n',
         "",
-        "test_pods_are_understood.py::test_while_one_runs_nothing_is_given_up",
+        "test_deaths_in_a_row_are_counted.py::test_while_one_runs_nothing_is_given_up",
+    ),
+    Safeguard(
+        "pods count that went with their Job",
+        f"{OPERATOR}/cluster/deaths.py",
+        "(new | known)",
+        "new",
+        "test_deaths_in_a_row_are_counted.py::test_those_whose_job_was_made_anew_count",
     ),
     Safeguard(
         "who was told to leave has not died",

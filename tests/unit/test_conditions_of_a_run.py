@@ -374,5 +374,28 @@ def test_a_worker_that_died_is_no_worker_that_is_ready() -> None:
     assert situation(pods=dead).ready == 1
 
 
+def test_workers_above_the_members_are_told_of() -> None:
+    said = CONDITIONS["WorkersReady"](situation(run=run_object(workers={"count": 2}))).message
+    assert said == "all 2 workers have shown life"
+    said = CONDITIONS["WorkersReady"](situation(run=run_object(workers={"count": 8}))).message
+    assert said.endswith("; spec.workers.count is 8, and 2 members keep no more at work")
+
+
+@pytest.mark.parametrize(
+    ("kind", "role", "more"),
+    [("WorkersReady", "worker", {}), ("DataReady", "prepare", NOT_PREPARED)],
+)
+def test_what_no_node_has_room_for_is_named(kind: str, role: str, more: dict[str, Any]) -> None:
+    condition = {
+        "type": "PodScheduled",
+        "status": "False",
+        "message": "0/1 nodes are available: 1 Insufficient memory.",
+    }
+    waits = pods("a", role=role, phase="Pending", conditions=(condition,))
+    run = run_object(workers={"resources": {"memory": "900Gi"}})
+    said = CONDITIONS[kind](situation(run=run, **{**more, "pods": waits})).message
+    assert said.endswith("1 Insufficient memory. See spec.workers.resources.memory (900Gi)")
+
+
 def test_bodies_of_the_tests_are_runs() -> None:
     assert run_body()["metadata"]["uid"] == run_object().uid

@@ -139,7 +139,7 @@ def test_dra_needs_a_class_and_a_device_for_each_pair() -> None:
     missing = packing.lacking(asked, 4, Offer())
     assert missing is not None
     assert missing.reason == "NoDeviceClass"
-    named = frozenset({"gpu.nvidia.com"})
+    named = {"gpu.nvidia.com": None}
     too_few = packing.lacking(asked, 4, Offer(device_classes=named, devices={"gpu.nvidia.com": 1}))
     assert too_few is not None
     assert too_few.reason == "TooFew"
@@ -149,6 +149,23 @@ def test_dra_needs_a_class_and_a_device_for_each_pair() -> None:
     assert "no device at all" in none.message
     enough = Offer(device_classes=named, devices={"gpu.nvidia.com": 2})
     assert packing.lacking(asked, 4, enough) is None
+
+
+@pytest.mark.parametrize("quote", ['"', "'"])
+def test_dra_counts_the_devices_of_the_class_alone(quote: str) -> None:
+    driver = f"device.driver == {quote}gpu.nvidia.com{quote} && device.attributes.x"
+    named = {
+        "metadata": {"name": "gpu.nvidia.com"},
+        "spec": {"selectors": [{"cel": {"expression": driver}}]},
+    }
+    slices = [
+        {"spec": {"driver": name, "devices": [{}]}} for name in ("gpu.nvidia.com", "net.example")
+    ]
+    asked = workers("dra")
+    finding = packing_of(asked).lacking(asked, 4, offer_of([], [named], slices))
+    assert finding is not None
+    assert "drivers offer 1" in finding.message
+    assert packing_of(asked).lacking(asked, 2, offer_of([], [named], slices)) is None
 
 
 def test_an_offer_is_read_from_objects_and_leaves_out_what_takes_no_pods() -> None:
@@ -169,5 +186,5 @@ def test_an_offer_is_read_from_objects_and_leaves_out_what_takes_no_pods() -> No
         ],
     )
     assert [(each.name, dict(each.resources)) for each in offer.nodes] == [("a", {GPU: 2})]
-    assert offer.device_classes == {"gpu"}
+    assert offer.device_classes == {"gpu": None}
     assert offer.devices == {"d": 3, "e": 0}

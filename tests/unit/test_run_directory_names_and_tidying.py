@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 from run_directory_examples import Disk, order, run, task
 
+from autolfads_trainer import disk, store
 from autolfads_trainer.disk import StoreError, is_kept, is_temporary, temporary
+from autolfads_trainer.folders import remove_folder
 from autolfads_trainer.records import Assignment, End, Outcome, Owner, WorkerStatus
 from autolfads_trainer.store import RunFolder
 
@@ -123,6 +125,16 @@ def test_attempts_are_walked_in_order_up_to_the_first_that_is_missing(folder):
 
     assert walked == [(given[0], failed), (given[1], None), (given[2], FINISHED)]
     assert list(folder.attempts("members/000/gen-001")) == []
+
+
+def test_more_attempts_than_a_run_can_make_are_not_walked(folder, monkeypatch):
+    monkeypatch.setattr(store, "MOST_ATTEMPTS", 2)
+    for number in (1, 2):
+        folder.give_task(task(RunFolder.attempt_folder(LEG, number), attempt=number))
+    assert len(list(folder.attempts(LEG))) == 2
+    folder.give_task(task(RunFolder.attempt_folder(LEG, 3), attempt=3))
+    with pytest.raises(StoreError, match=f"{LEG}: has more than 2 attempts"):
+        list(folder.attempts(LEG))
 
 
 @pytest.mark.parametrize(
@@ -375,30 +387,29 @@ def test_results_that_could_not_be_renamed_are_not_published(folder, monkeypatch
 def test_a_folder_into_which_somebody_still_writes_is_not_gone(folder, monkeypatch):
     place = folder.path("members/000")
     place.mkdir(parents=True)
-    rmtree = shutil.rmtree
 
     def beaten(path: Path) -> None:
         (path / "again").touch()
         raise OSError(errno.ENOTEMPTY, "somebody was faster")
 
-    monkeypatch.setattr(shutil, "rmtree", beaten)
+    monkeypatch.setattr(disk, "remove_folder", beaten)
     assert not folder.remove("members/000")
-    monkeypatch.setattr(shutil, "rmtree", rmtree)
+    monkeypatch.undo()
     assert folder.remove("members/000")
 
 
 def test_a_folder_of_which_another_removes_a_part_is_removed_all_the_same(folder, monkeypatch):
     place = folder.path("members/000")
     place.mkdir(parents=True)
-    rmtree, calls = shutil.rmtree, []
+    calls = []
 
     def half(path: Path) -> None:
         calls.append(path)
         if len(calls) == 1:
             raise FileNotFoundError(errno.ENOENT, "another was faster")
-        rmtree(path)
+        remove_folder(path)
 
-    monkeypatch.setattr(shutil, "rmtree", half)
+    monkeypatch.setattr(disk, "remove_folder", half)
     assert folder.remove("members/000")
     assert len(calls) == 2
 
@@ -418,7 +429,7 @@ def test_a_removal_that_the_disk_refuses_is_told(folder, monkeypatch):
     def fails(_path: Path) -> None:
         raise OSError(errno.EIO, "no")
 
-    monkeypatch.setattr(shutil, "rmtree", fails)
+    monkeypatch.setattr(disk, "remove_folder", fails)
     with pytest.raises(OSError, match="no"):
         folder.remove("members/000")
 

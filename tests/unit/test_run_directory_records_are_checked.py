@@ -16,7 +16,14 @@ from run_directory_examples import EVERY_KIND, order, run
 
 from autolfads_trainer.disk import StoreError
 from autolfads_trainer.records import Order, Outcome, Owner, Record, Run, WorkerStatus
-from autolfads_trainer.store import MAX_JSON_BYTES, create_once, read, read_if_there, replace
+from autolfads_trainer.store import (
+    MANY,
+    RunFolder,
+    create_once,
+    read,
+    read_if_there,
+    replace,
+)
 
 PLAIN: dict[str, Any] = json.loads(order().model_dump_json(by_alias=True))
 
@@ -50,8 +57,8 @@ def error_of(path: Path, content: bytes | str, kind: type[Record] = Order) -> st
         ("7", "is cut, or no record: Input should be an object"),
         ("null", "is cut, or no record: Input should be an object"),
         (b'{"why": "\xff\xfe"}', "is cut, or no record: Invalid JSON: invalid unicode"),
-        ("[" * 100_000, "is cut, or no record: Invalid JSON: recursion limit"),
-        ('{"x":' * 50_000, "is cut, or no record: Invalid JSON: recursion limit"),
+        ("[" * 50_000, "is cut, or no record: Invalid JSON: recursion limit"),
+        ('{"x":' * 12_000, "is cut, or no record: Invalid JSON: recursion limit"),
         (
             text(format=3)[:-1] + ', "x": ' + "[" * 50_000,
             "is cut, or no record: Invalid JSON: recursion",
@@ -130,11 +137,24 @@ def test_an_outcome_is_one_of_four_words(word, tmp_path):
 def test_a_record_may_have_exactly_so_many_bytes(tmp_path):
     path = tmp_path / "order.json"
     whole = text()
-    path.write_text(whole + " " * (MAX_JSON_BYTES - len(whole)))
+    path.write_text(whole + " " * (MANY - len(whole)))
     assert read(path, Order) == order()
 
-    message = error_of(path, whole + " " * (MAX_JSON_BYTES - len(whole) + 1))
-    assert message == f"has more than {MAX_JSON_BYTES} bytes"
+    message = error_of(path, whole + " " * (MANY - len(whole) + 1))
+    assert message == f"has more than {MANY} bytes"
+
+
+def test_what_members_have_many_of_is_small_and_what_a_run_has_one_of_can_be_larger(tmp_path):
+    folder = RunFolder(tmp_path)
+    for place, fits in (("members/000/gen-001/attempt-1", False), ("prepare/attempt-1", True)):
+        (tmp_path / place).mkdir(parents=True)
+        large = {"outcome": "finished", "result": {"x": "y" * MANY}}
+        (tmp_path / place / "outcome.json").write_text(json.dumps(large))
+        if fits:
+            assert folder.outcome(place) is not None
+        else:
+            with pytest.raises(StoreError, match=f"has more than {MANY} bytes"):
+                folder.outcome(place)
 
 
 def test_no_more_of_a_file_without_end_is_read_than_is_needed_to_refuse_it(tmp_path):

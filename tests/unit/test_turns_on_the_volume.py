@@ -52,15 +52,16 @@ def test_a_run_that_cannot_go_on_waits_for_its_user(tmp_path: Path) -> None:
 
 def test_input_that_is_refused_is_told_as_the_user_knows_it(tmp_path: Path) -> None:
     turns = begun(tmp_path)
-    words = "/autolfads/data/a.h5: no such data file"
+    words = "/autolfads/data/lorenz.h5: no such data file"
     prepare = always(Fails(words, input_error=True))
     played = PlayedPool(tmp_path / RUN.folder, Mini(), prepare=prepare)
     played.want(1)
     until_told(turns, played)
     assert turns.held is not None
     assert turns.held.finding.reason == "InputRefused"
-    assert "data/a.h5: no such data file" in turns.held.finding.message
-    assert "/autolfads/" not in turns.held.finding.message
+    said = turns.held.finding.message
+    assert said.startswith("spec.data.path: data/lorenz.h5: no such data file")
+    assert "/autolfads/" not in said
     turns.end()
 
 

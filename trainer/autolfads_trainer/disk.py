@@ -13,12 +13,13 @@ import io
 import os
 import re
 import secrets
-import shutil
 import stat
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TypeVar
+
+from autolfads_trainer.folders import remove_folder
 
 _TRANSIENT = {errno.ESTALE, errno.EIO, errno.EINTR, errno.EAGAIN}
 _TRIES = 5
@@ -298,7 +299,7 @@ def remove(path: Path) -> bool:
     for _ in range(_TRIES):
         try:
             if path.is_dir() and not path.is_symlink():
-                shutil.rmtree(path)
+                remove_folder(path)
             else:
                 path.unlink()
         except FileNotFoundError:  # another was faster, perhaps with a part of it

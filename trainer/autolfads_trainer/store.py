@@ -35,6 +35,7 @@ from autolfads_trainer.disk import (
     write_bytes,
     write_quickly,
 )
+from autolfads_trainer.folders import names_in
 from autolfads_trainer.records import (
     FORMAT,
     OLDEST_FORMAT,
@@ -50,6 +51,9 @@ from autolfads_trainer.records import (
 )
 
 MAX_JSON_BYTES = 4_000_000
+# What there are many of, and what a controller keeps in memory. Ours have some kilobytes.
+MANY = 64_000
+MOST_ATTEMPTS = 1_000  # at one thing; each interruption makes one
 _AS_WRITTEN = "it as autolfads wrote it: restore the file, or begin a run in another folder"
 
 R = TypeVar("R", bound=Record)
@@ -74,26 +78,35 @@ def create_once(path: Path, record: R) -> R:
 
 
 def _encode(record: Record) -> bytes:
-    kind = type(record).__name__
+    kind, most = type(record).__name__, _most(type(record))
     try:
         content = record.model_dump_json(by_alias=True, indent=1).encode() + b"\n"
     except PydanticSerializationError as error:  # text that is not Unicode, such as a file's name
         raise StoreError(f"{kind}: cannot be written: {error}") from None
-    if len(content) > MAX_JSON_BYTES:  # nobody could read it
-        raise StoreError(f"{kind}: would have more than {MAX_JSON_BYTES} bytes")
+    if len(content) > most:  # nobody could read it
+        raise StoreError(f"{kind}: would have more than {most} bytes")
     return content
 
 
-def read(path: Path, kind: type[R]) -> R:
-    """Read one record. Raises `StoreError` naming the file, `FileNotFoundError` when absent."""
+def _most(kind: type[Record]) -> int:
+    """Return how many bytes a record can have."""
+    return MANY if kind in (Order, Assignment, WorkerStatus) else MAX_JSON_BYTES
+
+
+def read(path: Path, kind: type[R], most: int | None = None) -> R:
+    """Read one record, of `most` bytes.
+
+    Raises `StoreError` naming the file, `FileNotFoundError` when absent.
+    """
+    most = _most(kind) if most is None else most
     try:
-        content = retried(lambda: read_bytes(path, MAX_JSON_BYTES))
+        content = retried(lambda: read_bytes(path, most))
     except OSError as error:
         if error.errno in NO_PLAIN_FILE:
             raise StoreError(f"{path}: is no plain file") from None
         raise
-    if len(content) > MAX_JSON_BYTES:
-        raise StoreError(f"{path}: has more than {MAX_JSON_BYTES} bytes")
+    if len(content) > most:
+        raise StoreError(f"{path}: has more than {most} bytes")
     try:
         return kind.model_validate_json(content)
     except ValidationError as error:
@@ -148,10 +161,10 @@ def _refuse_link(path: Path) -> None:
         raise StoreError(f"{path}: is a link; expected only files and folders of the run")
 
 
-def read_if_there(path: Path, kind: type[R]) -> R | None:
-    """Read one record, or return None when there is no such file."""
+def read_if_there(path: Path, kind: type[R], most: int | None = None) -> R | None:
+    """Read one record, of `most` bytes, or return None when there is no such file."""
     try:
-        return read(path, kind)
+        return read(path, kind, most)
     except FileNotFoundError:
         return None
 
@@ -171,6 +184,11 @@ def _in_its_folder(task: Task, folder: str) -> Task:
             f"{folder}/task.json: is for '{task.folder[:200]}', attempt {task.attempt}"
         )
     return task
+
+
+def _most_in(folder: str) -> int:
+    """Return how many bytes a record of the attempt in `folder` can have."""
+    return MANY if folder.startswith("members/") else MAX_JSON_BYTES
 
 
 class RunFolder:
@@ -294,7 +312,7 @@ class RunFolder:
 
     def task(self, folder: str) -> Task | None:
         """Read the task of an attempt's folder."""
-        found = read_if_there(self.path(folder) / "task.json", Task)
+        found = read_if_there(self.path(folder) / "task.json", Task, _most_in(folder))
         return found and _in_its_folder(found, folder)
 
     def settle(self, folder: str, outcome: Outcome) -> Outcome:
@@ -303,12 +321,17 @@ class RunFolder:
 
     def outcome(self, folder: str) -> Outcome | None:
         """Read the outcome of an attempt."""
-        return read_if_there(self.path(folder) / "outcome.json", Outcome)
+        return read_if_there(self.path(folder) / "outcome.json", Outcome, _most_in(folder))
 
     def attempts(self, parent: str) -> Iterator[tuple[Task, Outcome | None]]:
-        """Walk the attempts below `parent` in order: never used to wait for one."""
+        """Walk the attempts below `parent` in order: never used to wait for one.
+
+        Raises `StoreError` where there are more than a run can make.
+        """
         number = 1
         while (task := self.task(self.attempt_folder(parent, number))) is not None:
+            if number > MOST_ATTEMPTS:
+                raise StoreError(f"{self.root / parent}: has more than {MOST_ATTEMPTS} attempts")
             yield task, self.outcome(task.folder)
             number += 1
 
@@ -380,9 +403,12 @@ class RunFolder:
         return remove(self._place(relative))
 
     def contents(self, relative: str | None = None) -> list[str]:
-        """Return the names in a folder: to tidy up what is over, never to wait for something."""
+        """Return the names in a folder: to tidy up what is over, never to wait for something.
+
+        Of more than anybody has a use for, some: the rest is seen when those are removed.
+        """
         try:
             folder = self.root if relative is None else self.path(relative)
-            return sorted(path.name for path in folder.iterdir())
+            return names_in(folder)
         except FileNotFoundError:
             return []

@@ -23,8 +23,13 @@ HELD = (
 def held_by_deaths(condition: str, last: PodFacts) -> Held:
     """Return that a run waits because pods die as they start; `last` is the last that did."""
     said = f"the last one said:\n{last.last_words}" if last.last_words else "they said nothing"
+    if last.exit_code == 0:
+        said += (
+            "\nThey ended as if all were done: is spec.workers.podTemplate.image, or the "
+            "operator's own, an image of autolfads?"
+        )
     message = (
-        f"worker after worker died as it started (exit code {last.exit_code}); {said}\nWhen that "
+        f"worker after worker ended as it started (exit code {last.exit_code}); {said}\nWhen that "
         "is mended, set spec.suspend: true and then false, and the run goes on"
     )
     return Held(condition, Finding(Reason.WORKERS_DIE, message))

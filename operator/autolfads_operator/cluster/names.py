@@ -30,6 +30,8 @@ DATA_FOLDER = "/autolfads/data"
 SCRATCH = "/tmp"  # noqa: S108  (an emptyDir of the pod's own)
 VOLUME, SCRATCH_VOLUME = "autolfads", "scratch"
 LIFE = "AUTOLFADS_LIFE"
+LEFT = 143
+"""The exit code of a worker that was told to leave."""
 
 # On the volume, below its root.
 RUNS, DATA = "runs", "data"

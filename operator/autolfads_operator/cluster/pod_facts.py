@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
-from autolfads_operator.cluster.names import CONTAINER, PREPARE, ROLE, WORKER, Reason
+from autolfads_operator.cluster.names import CONTAINER, LEFT, PREPARE, ROLE, Reason
 from autolfads_operator.cluster.packing.base import Finding
 
 Phase = Literal["waiting", "running", "over"]
@@ -17,10 +17,6 @@ PULLS = ("ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverP
          "ImageInspectError", "RegistryUnavailable")  # fmt: skip
 CANNOT_START = ("CreateContainerConfigError", "CreateContainerError", "RunContainerError")
 SOON = 20.0  # seconds: who ends sooner, and not because told to, has not done anything
-ON_PURPOSE = (0, 143)  # exit codes: the run is over, or told to leave
-# How many in a row tell that all will: of workers there are many at a time, and a Job waits longer
-# and longer before it makes the one pod that prepares again.
-MAX_BAD_STARTS = {WORKER: 5, PREPARE: 3}
 
 
 @dataclass(frozen=True)
@@ -46,12 +42,13 @@ class PodFacts:
 
     @property
     def bad_start(self) -> bool:
-        """Whether it ended before it did anything."""
+        """Whether it ended before it did anything, where there was something to do."""
         if self.phase != "over" or self.leaving or self.disrupted:
             return False
-        # Without a code the node has refused it. The pod that prepares has only one thing to do.
+        # Without a code the node has refused it; with 0 it may be no worker at all, but an image
+        # that does something else. The pod that prepares has only one thing to do.
         soon = self.lived < SOON or self.role == PREPARE
-        return self.exit_code not in ON_PURPOSE and soon
+        return self.exit_code != LEFT and soon
 
 
 def facts_of(pods: Iterable[Mapping[str, Any]]) -> tuple[PodFacts, ...]:
@@ -130,16 +127,3 @@ def _last_words(ended: Mapping[str, Any] | None, status: Mapping[str, Any]) -> s
         return "it needed more memory than spec.workers.resources.memory (OOMKilled)"
     lines = str(ended.get("message") or "").strip().splitlines()
     return "\n".join(lines[-5:])
-
-
-def dying(pods: Iterable[PodFacts], role: str) -> PodFacts | None:
-    """Return the last pod of a role if its pods die as they start, one after another; else None."""
-    pods = [pod for pod in pods if pod.role == role]
-    if any(pod.phase == "running" for pod in pods):
-        return None
-    over = sorted((pod for pod in pods if pod.phase == "over"), key=lambda pod: pod.ended)
-    enough = MAX_BAD_STARTS[role]
-    last = over[-enough:]
-    if len(last) == enough and all(pod.bad_start for pod in last):
-        return last[-1]
-    return None

@@ -12,55 +12,36 @@ import dataclasses
 import logging
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 from autolfads_operator.cluster.acceptance import Asked, objection
 from autolfads_operator.cluster.acting import act
+from autolfads_operator.cluster.after_the_end import has_ended, look_after_the_end
 from autolfads_operator.cluster.backoff import Backoff
-from autolfads_operator.cluster.client import RUNS, ApiError, Client
-from autolfads_operator.cluster.cluster_facts import ClusterFacts
+from autolfads_operator.cluster.client import ApiError
 from autolfads_operator.cluster.conditions import Held, Situation
+from autolfads_operator.cluster.deaths import Deaths
 from autolfads_operator.cluster.holding import held_by, held_by_deaths
-from autolfads_operator.cluster.in_thread import in_thread
 from autolfads_operator.cluster.limits import Limits
 from autolfads_operator.cluster.lost_nodes import LostNodes
-from autolfads_operator.cluster.mirror import Mirror
 from autolfads_operator.cluster.names import PREPARE, WORKER, Condition
+from autolfads_operator.cluster.operator import Operator
 from autolfads_operator.cluster.packing import Finding, packing_of
 from autolfads_operator.cluster.plan import Wanted, plan
-from autolfads_operator.cluster.pod_facts import PodFacts, dying, facts_of
+from autolfads_operator.cluster.pod_facts import PodFacts, facts_of
 from autolfads_operator.cluster.run_object import RunObject, read_run
-from autolfads_operator.cluster.settings import OperatorSettings
 from autolfads_operator.cluster.unmade import Unmade
 from autolfads_operator.cluster.unstarted import Unstarted
 from autolfads_operator.cluster.voice import Voice
 from autolfads_operator.cluster.volume_side import Seen
 from autolfads_operator.cluster.volume_turns import VolumeTurns
-from autolfads_trainer.disk import StoreError
-from autolfads_trainer.store import RunFolder
 from autolfads_trainer.userinput import InputError
 
 LOOK = 3.0  # seconds between looks at the cluster when nothing happens
 SOON = 0.1  # seconds from news to a look: they come in swarms, a pod alone brings five
 SELDOM = 30.0  # seconds between looks at a run that is over
 LAST_RETRY = 60.0  # seconds, of requests that the API refuses
-HANGS = 20.0  # seconds for one call to the volume
-WIND_UP = 60.0  # seconds after a run's end in which workers leave by themselves
-
-NEVER = "9999"  # a time after all others
-
-
-@dataclass
-class Operator:
-    """What all loops share."""
-
-    client: Client
-    settings: OperatorSettings
-    mirror: Mirror
-    facts: ClusterFacts
-    other_operators: list[str] = field(default_factory=list)
-    at_work: set[str] = field(default_factory=set)  # runs that take turns on the volume
+WIND_UP = 60.0  # seconds after a run's end in which workers leave by themselves, with their logs
 
 
 class RunLoop:
@@ -86,7 +67,7 @@ class RunLoop:
         self._pods: tuple[PodFacts, ...] = ()
         self._unmade = Unmade(operator.facts)
         self._unstarted = Unstarted(operator.facts)
-        self._lost_nodes = LostNodes()
+        self._lost_nodes, self._deaths = LostNodes(), Deaths()
         self._over_since: float | None = None
 
     def wake(self) -> None:
@@ -142,7 +123,11 @@ class RunLoop:
         if self._looking is not None and (run is None or run.deleting):
             return  # a look is never older than what follows it
         if run is None or run.deleting or has_ended(self._voice.written or run.status):
-            await self._look_at_the_over(run)
+            self._end_turns()
+            self._next_look = time.monotonic() + SELDOM
+            if run is not None and not run.deleting:
+                left = await look_after_the_end(self.operator, run, self._voice)
+                self._next_look = time.monotonic() + min(SELDOM, left)
             return
         pods = self._observe_pods()
         if self._is_accepted and self._held is None and self.operator.mirror.is_complete:
@@ -170,8 +155,9 @@ class RunLoop:
         known, metadata = self._run, body["metadata"]
         if known is not None and known.generation == metadata["generation"]:
             deleting = "deletionTimestamp" in metadata
-            if known.deleting != deleting:
-                self._run = dataclasses.replace(known, deleting=deleting)
+            labels = metadata.get("labels") or {}
+            if (known.deleting, known.labels) != (deleting, labels):  # no new generation for them
+                self._run = dataclasses.replace(known, deleting=deleting, labels=labels)
             return self._run
         try:
             run = read_run(body)
@@ -239,9 +225,10 @@ class RunLoop:
         self._find_the_dying(run, pods)
         limits = Limits(run, self._voice.started, time.time())
         seen = self._looked_at = volume.seen if volume is not None else None
-        wanted = self._wanted(run, past_deadline=limits.past_deadline)
+        alive = [pod for pod in pods if pod.phase != "over"]
+        wound_up = self._is_wound_up(alive)
+        wanted = self._wanted(run, rests=limits.past_deadline or (wound_up and bool(alive)))
         jobs = operator.mirror.jobs.of_run(self.uid)
-        all_gone = all(pod.phase == "over" for pod in pods)
         now = Situation(
             run=run,
             wanted=wanted,
@@ -256,7 +243,7 @@ class RunLoop:
             trouble=volume.trouble if volume is not None else None,
             stalled=volume.stalled if volume is not None else False,
             held=self._held,
-            tidied=self._over_since is not None and (all_gone or self._long_over),
+            tidied=wound_up,
             past_deadline=limits.past_deadline,
         )
         await self._act(run, now)
@@ -268,14 +255,21 @@ class RunLoop:
         told = now.refused or now.held or now.trouble or now.past_deadline
         return now.seen is not None or bool(told) or not (self._voice.written or {}).get("state")
 
-    @property
-    def _long_over(self) -> bool:
-        return self._over_since is not None and time.monotonic() - self._over_since > WIND_UP
+    def _is_wound_up(self, alive: list[PodFacts]) -> bool:
+        """Whether the run is over and nobody is waited for: who comes up only now has to go."""
+        if self._over_since is None:
+            return False
+        seen = self._volume.seen if self._volume is not None else None
+        told = seen.showing_life if seen is not None else frozenset[str]()
+        return (
+            not any(pod.uid in told for pod in alive)
+            or time.monotonic() - self._over_since > WIND_UP
+        )
 
-    def _wanted(self, run: RunObject, *, past_deadline: bool) -> Wanted:
+    def _wanted(self, run: RunObject, *, rests: bool) -> Wanted:
         volume = self._volume
         seen = volume.seen if volume is not None else None
-        if run.spec.suspend or self._held is not None or past_deadline or self._long_over:
+        if run.spec.suspend or self._held is not None or rests:
             return Wanted("rest")
         if self._refused is not None or seen is None:
             return Wanted("unknown")
@@ -295,20 +289,21 @@ class RunLoop:
         return packing_of(workers).lacking(workers, count, offer)
 
     def _find_the_dying(self, run: RunObject, pods: tuple[PodFacts, ...]) -> None:
-        """Give up workers whose node is lost; hold the run where all die as they start."""
+        """Give up workers whose node is lost; hold the run where all end as they start."""
         gone = self._lost_nodes.given_up(pods)
+        seen = self._volume.seen if self._volume is not None else None
         if self._volume is not None:
             self._volume.side.pool.dropped |= gone
         if self._held is not None or run.spec.suspend:
-            return
-        starts = {
-            job["metadata"]["name"]: job.get("status", {}).get("startTime")
-            for job in self.operator.mirror.jobs.of_run(self.uid)
-        }
-        for role, condition in ((PREPARE, Condition.DATA_READY), (WORKER, Condition.WORKERS_READY)):
-            # Pods from before a suspension tell nothing of what was changed in it.
-            since = [pod for pod in pods if pod.created >= (starts.get(pod.job) or NEVER)]
-            if (last := dying(since, role)) is not None:
+            self._deaths.forget()
+        elif seen is not None and seen.end is None:
+            jobs = self.operator.mirror.jobs.of_run(self.uid)
+            begun = {
+                job["metadata"]["name"]: job.get("status", {}).get("startTime") for job in jobs
+            }
+            role = WORKER if seen.prepared else PREPARE
+            if (last := self._deaths.last(role, pods, begun)) is not None:
+                condition = Condition.WORKERS_READY if seen.prepared else Condition.DATA_READY
                 self._held = held_by_deaths(condition, last)
 
     async def _act(self, run: RunObject, now: Situation) -> None:
@@ -321,39 +316,6 @@ class RunLoop:
         except ApiError as error:
             if error.may_pass:
                 raise
-            await self._voice.say(dataclasses.replace(now, not_made=self._unmade.refused(error)))
+            refused = self._unmade.refused(error, run, actions)
+            await self._voice.say(dataclasses.replace(now, not_made=refused))
             raise
-
-    async def _look_at_the_over(self, run: RunObject | None) -> None:
-        """Nothing more can come of a run that has ended, but the end of its object."""
-        self._next_look = time.monotonic() + SELDOM
-        self._end_turns()
-        if run is None or run.deleting:
-            return
-        await self._note_changes_after_the_end(run)
-        limits = Limits(run, self._voice.started, time.time())
-        left = limits.until_deletion(self._voice.ended)
-        if left is not None and left <= 0:
-            await self.operator.client.delete(RUNS, run.name, uid=run.uid)
-        elif left is not None:
-            self._next_look = time.monotonic() + min(SELDOM, left)
-
-    async def _note_changes_after_the_end(self, run: RunObject) -> None:
-        """Note whether the results are kept: that may change as long as the object is there."""
-        status = self._voice.written or run.status
-        if status.get("observedGeneration") == run.generation:
-            return
-        folder = RunFolder(self.operator.settings.root / run.folder)
-        keep = run.spec.keep_results
-        try:
-            call = in_thread(lambda: folder.note_keep_results(keep))
-            await asyncio.wait_for(call, HANGS)
-        except (OSError, StoreError, TimeoutError) as error:
-            self.log.warning("keepResults is not noted yet: %s", error)
-            return
-        await self._voice.say_seen(run)
-
-
-def has_ended(status: Mapping[str, Any]) -> bool:
-    """Return whether a status says that the run is over, and nothing is left to do."""
-    return status.get("completionTime") is not None

@@ -12,7 +12,8 @@ from autolfads_operator.cluster.backoff import Backoff
 from autolfads_operator.cluster.client import JOBS, PODS, RUNS, ApiError
 from autolfads_operator.cluster.mirror import Shelf
 from autolfads_operator.cluster.names import RUN_UID
-from autolfads_operator.cluster.run_loop import Operator, RunLoop
+from autolfads_operator.cluster.operator import Operator
+from autolfads_operator.cluster.run_loop import RunLoop
 from autolfads_operator.cluster.run_object import run_of, uid_of
 
 RESYNC = 60.0  # seconds between full lists

@@ -8,6 +8,7 @@ after the folder was seen, and no pod of it is left.
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
 from functools import partial
 from pathlib import Path
@@ -16,7 +17,7 @@ from autolfads_operator.cluster.client import PODS, RUNS, ApiError
 from autolfads_operator.cluster.in_thread import in_thread
 from autolfads_operator.cluster.names import RUN_UID
 from autolfads_operator.cluster.names import RUNS as RUNS_FOLDER
-from autolfads_operator.cluster.run_loop import Operator
+from autolfads_operator.cluster.operator import Operator
 from autolfads_operator.cluster.run_object import run_of, uid_of
 from autolfads_trainer.disk import StoreError
 from autolfads_trainer.store import RunFolder
@@ -86,8 +87,9 @@ def _not_kept(root: Path, cluster: str, known: frozenset[str]) -> list[tuple[str
 def _remove(folder: Path) -> None:
     """Remove a run's folder, `owner.json` last: a sweep that is broken off is gone on with."""
     run = RunFolder(folder)
-    for name in sorted(path.name for path in folder.iterdir()):
-        if name != "owner.json":
-            run.remove(name)
+    while names := [name for name in run.contents() if name != "owner.json"]:
+        for name in names:
+            if not run.remove(name):
+                raise OSError(errno.ENOTEMPTY, "somebody still writes into it", str(folder / name))
     run.remove("owner.json")
     folder.rmdir()

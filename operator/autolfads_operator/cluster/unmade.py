@@ -6,12 +6,14 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from autolfads_operator.cluster.children.in_the_manifest import in_the_manifest
 from autolfads_operator.cluster.client import FORBIDDEN, ApiError
 from autolfads_operator.cluster.cluster_facts import ClusterFacts
 from autolfads_operator.cluster.names import Reason
 from autolfads_operator.cluster.packing.base import Finding
-from autolfads_operator.cluster.plan import Wanted
+from autolfads_operator.cluster.plan import Action, Create, Wanted
 from autolfads_operator.cluster.pod_facts import PodFacts
+from autolfads_operator.cluster.run_object import RunObject
 
 PODS_ARE_MADE = 5.0  # seconds that a Job takes at most to make its pods
 ASK_WHY = 20.0  # seconds between questions why it does not
@@ -26,10 +28,16 @@ class Unmade:
         self._short_since: float | None = None
         self._asked = 0.0
 
-    def refused(self, error: ApiError) -> Finding:
+    def refused(self, error: ApiError, run: RunObject, actions: Sequence[Action]) -> Finding:
         """Note that the API has refused a child or a change of one, for good."""
         reason = Reason.FORBIDDEN if error.status == FORBIDDEN else Reason.POD_REFUSED
-        self._finding = Finding(reason, str(error))
+        said = str(error)
+        jobs = [
+            each.body for each in actions if isinstance(each, Create) and each.body["kind"] == "Job"
+        ]
+        if jobs:  # all have the same template, but for a claim
+            said = in_the_manifest(said, run.spec.workers.pod_template, jobs[0])
+        self._finding = Finding(reason, said)
         return self._finding
 
     async def look(

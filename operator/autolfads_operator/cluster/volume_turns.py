@@ -6,6 +6,8 @@ import logging
 import time
 from collections.abc import Callable
 
+from autolfads_operator.api import RunSpec
+from autolfads_operator.cluster.chronicle import Chronicle
 from autolfads_operator.cluster.conditions import Held
 from autolfads_operator.cluster.names import DATA, DATA_FOLDER, Condition, Reason
 from autolfads_operator.cluster.packing import Finding
@@ -56,6 +58,7 @@ class VolumeTurns:
         self._failed: str | None = None
         self._began = 0.0
         self._at_work = at_work
+        self._chronicle = Chronicle(run.name)
         self._turns = SteadyTurns(self.side.turn, self._tell, self.side.trouble, done=came_back)
 
     @property
@@ -95,8 +98,7 @@ class VolumeTurns:
         except FolderRefused as error:
             self.refused = Finding(Reason.SPEC_CHANGED, str(error))
         except InputError as error:
-            # As the user knows the file: a worker sees the claim's folder at another place.
-            said = str(error).replace(f"{DATA_FOLDER}/", f"{DATA}/")
+            said = as_the_user_knows_it(str(error), self.side.run.spec)
             self.held = Held(Condition.DATA_READY, Finding(Reason.INPUT_REFUSED, said))
         except StoreError as error:
             finding = Finding(Reason.RUN_FOLDER_BROKEN, str(error))
@@ -123,6 +125,8 @@ class VolumeTurns:
             return
         self.over = over
         self._failed = self.side.unfit
+        if self.seen is not None:
+            self._chronicle.note(self.seen.picture)
         if idle or self.side.unfit is not None:
             self.next_at = now + SELDOM
         elif self.side.more:
@@ -142,3 +146,15 @@ class VolumeTurns:
     def end(self) -> None:
         """Take no further turn."""
         self._turns.end()
+
+
+def as_the_user_knows_it(said: str, spec: RunSpec) -> str:
+    """Return what a worker says of its input with the files' names and fields of the manifest.
+
+    A worker sees the claim's folder of data at another place than the user.
+    """
+    said = said.replace(f"{DATA_FOLDER}/", f"{DATA}/")
+    for field, path in (("spec.data.path", spec.data.path), ("spec.configFile", spec.config_file)):
+        if path is not None and said.startswith(f"{DATA}/{path}:"):
+            return f"{field}: {said}"
+    return said

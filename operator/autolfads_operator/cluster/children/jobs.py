@@ -9,6 +9,7 @@ from autolfads_operator.cluster.children.pod import pod_template
 from autolfads_operator.cluster.names import (
     CLAIM,
     CONTAINER,
+    LEFT,
     MADE_FROM,
     PREPARE,
     QUEUE,
@@ -19,7 +20,6 @@ from autolfads_operator.cluster.packing import packing_of
 from autolfads_operator.cluster.run_object import RunObject
 from autolfads_operator.cluster.settings import OperatorSettings
 
-LEFT = 143  # the exit code of a worker that was told to leave
 # The controller bounds retries, of members and of workers that die as they start; an index that
 # Kubernetes gave up would be a worker less for good.
 NEVER = 1_000_000

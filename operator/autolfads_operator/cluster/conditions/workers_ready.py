@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from autolfads_operator.cluster.conditions.obstacles import queued
+from autolfads_operator.cluster.conditions.obstacles import asked_for, queued
 from autolfads_operator.cluster.conditions.situation import Situation, Verdict
 from autolfads_operator.cluster.names import WORKER, Condition, Reason
 from autolfads_operator.cluster.packing.base import Finding
@@ -25,11 +25,19 @@ def workers_ready(now: Situation) -> Verdict:
         return Verdict("False", Reason.WAITING_FOR_DATA, "workers come when the data are checked")
     obstacle = now.not_made or queued(now) or _of_pods(now)
     if now.ready >= now.wanted.count:
-        return Verdict("True", Reason.READY, f"all {now.wanted.count} workers have shown life")
+        return Verdict("True", Reason.READY, _all_ready(now))
     so_far = f"{now.ready} of {now.wanted.count} workers have shown life"
     if obstacle is not None:
         return Verdict("False", obstacle.reason, f"{so_far}; {obstacle.message}")
     return Verdict("False", Reason.STARTING, so_far)
+
+
+def _all_ready(now: Situation) -> str:
+    wanted, asked = now.wanted.count, now.run.spec.workers.count
+    said = f"all {wanted} workers have shown life"
+    if wanted < asked:
+        said += f"; spec.workers.count is {asked}, and {wanted} members keep no more at work"
+    return said
 
 
 def _of_pods(now: Situation) -> Finding | None:
@@ -47,5 +55,6 @@ def _of_pods(now: Situation) -> Finding | None:
             first = waiting[0]
             assert first.waits_for is not None  # noqa: S101
             others = f" (and {len(waiting) - 1} more)" if len(waiting) > 1 else ""
-            return Finding(reason, f"pod {first.name}{others}: {first.waits_for.message}")
+            said = first.waits_for.message + asked_for(now, first)
+            return Finding(reason, f"pod {first.name}{others}: {said}")
     return None

@@ -42,7 +42,8 @@ class Dra(Packing):
                 f"no DeviceClass {name}; found {found}: install the GPU's DRA driver, or set "
                 "spec.workers.gpu.deviceClass to one found",
             )
-        needed, there = len(self.groups(workers, count)), sum(offer.devices.values())
+        needed, driver = len(self.groups(workers, count)), offer.device_classes[name]
+        there = sum(n for each, n in offer.devices.items() if driver in (None, each))
         if there < needed:
             return Finding(
                 Reason.TOO_FEW,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -10,6 +11,8 @@ from typing import Any
 SHARING = "nvidia.com/gpu.sharing-strategy"  # none, mps or time-slicing
 REPLICAS = "nvidia.com/gpu.replicas"
 """Labels of GPU feature discovery; nodes without it have neither."""
+
+_DRIVER = re.compile(r"""device\.driver\s*==\s*(["'])([^"']+)\1""")
 
 
 @dataclass(frozen=True)
@@ -23,10 +26,13 @@ class NodeOffer:
 
 @dataclass(frozen=True)
 class Offer:
-    """What the cluster offers. `devices` counts those of ResourceSlices, by driver."""
+    """What the cluster offers. `devices` counts those of ResourceSlices, by driver.
+
+    `device_classes` names the one driver whose devices a class selects; None: it does not say.
+    """
 
     nodes: tuple[NodeOffer, ...] = ()
-    device_classes: frozenset[str] = frozenset()
+    device_classes: Mapping[str, str | None] = field(default_factory=dict)
     devices: Mapping[str, int] = field(default_factory=dict)
 
 
@@ -43,9 +49,18 @@ def offer_of(
         devices[driver] = devices.get(driver, 0) + len(spec.get("devices") or [])
     return Offer(
         nodes=tuple(_node(node) for node in nodes if _takes_pods(node)),
-        device_classes=frozenset(str(each["metadata"]["name"]) for each in device_classes),
+        device_classes={str(each["metadata"]["name"]): _driver(each) for each in device_classes},
         devices=devices,
     )
+
+
+def _driver(device_class: Mapping[str, Any]) -> str | None:
+    """Return the driver that a class's CEL selectors ask for, where they say so in plain words."""
+    for selector in device_class.get("spec", {}).get("selectors") or []:
+        expression = str((selector.get("cel") or {}).get("expression", ""))
+        if found := _DRIVER.search(expression):
+            return found.group(2)
+    return None
 
 
 def _takes_pods(node: Mapping[str, Any]) -> bool:

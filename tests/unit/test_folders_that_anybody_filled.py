@@ -1,0 +1,108 @@
+"""Folders are listed and removed within bounds, whatever somebody has put into them."""
+
+from __future__ import annotations
+
+import errno
+import os
+import resource
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from autolfads_trainer import folders
+from autolfads_trainer.folders import DEEPEST, names_in, remove_folder
+
+
+@pytest.fixture
+def few(monkeypatch: pytest.MonkeyPatch) -> int:
+    monkeypatch.setattr(folders, "MOST_NAMES", 10)
+    return 10
+
+
+def fill(folder: Path, count: int) -> None:
+    folder.mkdir(exist_ok=True)
+    for number in range(count):
+        (folder / f"{number:03d}").touch()
+
+
+def nest(folder: Path, depth: int) -> None:
+    """Make folders in one another, with a file in each: deeper than a path can be long."""
+    folder.mkdir()
+    handle = os.open(folder, os.O_RDONLY)
+    for _ in range(depth):
+        os.close(os.open("file", os.O_CREAT | os.O_WRONLY, dir_fd=handle))
+        os.mkdir("a-name-of-some-length", dir_fd=handle)
+        inner = os.open("a-name-of-some-length", os.O_RDONLY, dir_fd=handle)
+        os.close(handle)
+        handle = inner
+    os.close(handle)
+
+
+@pytest.fixture
+def few_files() -> Iterator[None]:
+    """Let this process have few open files more than it has."""
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    there = max(int(name) for name in os.listdir("/dev/fd"))  # noqa: PTH208
+    resource.setrlimit(resource.RLIMIT_NOFILE, (there + DEEPEST + 10, before[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_NOFILE, before)
+
+
+def test_all_names_are_listed_in_order(tmp_path: Path) -> None:
+    fill(tmp_path / "x", 5)
+    assert names_in(tmp_path / "x") == ["000", "001", "002", "003", "004"]
+
+
+def test_of_too_many_names_some_are_listed(tmp_path: Path, few: int) -> None:
+    fill(tmp_path / "x", few + 5)
+    assert len(names_in(tmp_path / "x")) == few
+
+
+def test_however_many_they_are_all_are_removed(tmp_path: Path, few: int) -> None:
+    fill(tmp_path / "x", 3 * few + 1)
+    fill(tmp_path / "x/inner", 2 * few)
+    remove_folder(tmp_path / "x")
+    assert names_in(tmp_path) == []
+
+
+@pytest.mark.usefixtures("few_files")
+@pytest.mark.parametrize("depth", [DEEPEST - 1, DEEPEST, DEEPEST + 1, 1500])
+def test_however_deep_they_are_all_are_removed(tmp_path: Path, depth: int) -> None:
+    nest(tmp_path / "x", depth)
+    remove_folder(tmp_path / "x")
+    assert names_in(tmp_path) == []
+
+
+def test_what_a_link_leads_to_stays(tmp_path: Path) -> None:
+    fill(tmp_path / "others", 1)
+    (tmp_path / "x").mkdir()
+    (tmp_path / "x/link").symlink_to(tmp_path / "others")
+    remove_folder(tmp_path / "x")
+    assert names_in(tmp_path) == ["others"]
+    assert names_in(tmp_path / "others") == ["000"]
+
+
+def test_a_link_is_no_folder(tmp_path: Path) -> None:
+    fill(tmp_path / "others", 1)
+    (tmp_path / "x").symlink_to(tmp_path / "others")
+    with pytest.raises(OSError):
+        remove_folder(tmp_path / "x")
+    assert names_in(tmp_path / "others") == ["000"]
+
+
+def test_who_makes_names_faster_than_they_go_is_not_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(folders, "ROUNDS", 3)
+    fill(tmp_path / "x", 1)
+    unlink = os.unlink
+
+    def and_another(name: str, dir_fd: int) -> None:
+        unlink(name, dir_fd=dir_fd)
+        os.close(os.open(f"{name}0", os.O_CREAT | os.O_WRONLY, dir_fd=dir_fd))
+
+    monkeypatch.setattr(os, "unlink", and_another)
+    with pytest.raises(OSError, match="not empty") as error:
+        remove_folder(tmp_path / "x")
+    assert error.value.errno == errno.ENOTEMPTY
