@@ -356,11 +356,11 @@ class RunFolder:
 
     def report(self, life: str, status: WorkerStatus) -> None:
         """Say what this worker does. Not synced: it is worthless after a power cut anyway."""
-        write_quickly(self.root / "workers" / f"{life}.status.json", _encode(status))
+        write_quickly(self._of_worker(f"{life}.status.json"), _encode(status))
 
     def announce(self, life: str, status: WorkerStatus) -> None:
         """The same, to outlast a power cut: what it tells of is durable, and needs to be found."""
-        replace(self.root / "workers" / f"{life}.status.json", status)
+        replace(self._of_worker(f"{life}.status.json"), status)
 
     def status(self, life: str) -> WorkerStatus | None:
         """Read what a worker does; None until it has written it.

@@ -9,9 +9,9 @@ from autolfads_operator.cluster.cluster_facts import ClusterFacts
 from autolfads_operator.cluster.names import Reason
 from autolfads_operator.cluster.packing.base import Finding
 from autolfads_operator.cluster.pod_facts import PodFacts
+from autolfads_operator.cluster.unmade import ASK_WHY
 
 NORMAL = 8.0  # seconds that a pod may take without a word
-ASK_WHY = 20.0  # seconds between questions
 
 
 class Unstarted:
