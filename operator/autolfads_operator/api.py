@@ -451,8 +451,8 @@ class RunSpec(Model):
     )
     ttl_seconds_after_finished: Count | None = Field(
         default=None,
-        description="Seconds after its end when the AutoLFADSRun is deleted. One that waits for you "
-        "or is past activeDeadlineSeconds has not ended. Absent: never.",
+        description="Seconds after its end when the AutoLFADSRun is deleted. One that waits for "
+        "you or is past activeDeadlineSeconds has not ended. Absent: never.",
     )
     active_deadline_seconds: Positive | None = Field(
         default=None,
