@@ -246,8 +246,8 @@ OF_THE_CLUSTER = (
     Safeguard(
         "a sweep that was broken off is known by its owner",
         f"{OPERATOR}/cluster/sweep.py",
-        '        if name != "owner.json":\n            run.remove(name)\n    run.remove',
-        "        run.remove(name)\n    run.remove",
+        ' if name != "owner.json"]:',
+        "]:",
         "test_only_what_may_go_is_swept.py::test_a_sweep_that_is_broken_off_can_be_gone_on_with",
     ),
 )

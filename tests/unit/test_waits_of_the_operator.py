@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from cluster_examples import pod_body
+from cluster_examples import pod_body, run_object
 
 from autolfads_operator.cluster.backoff import Backoff
 from autolfads_operator.cluster.client import ApiError, Client
@@ -63,11 +63,11 @@ def test_a_node_that_comes_back_begins_anew() -> None:
 def test_what_was_refused_is_told_until_there_are_pods_or_none_is_wanted() -> None:
     async def told() -> list[bool]:
         unmade = Unmade(ClusterFacts(Client("lab"), "claim"))
-        unmade.refused(ApiError(403, "jobs is forbidden"))
+        unmade.refused(ApiError(403, "jobs is forbidden"), run_object(), [])
         train = Wanted("train", 1)
         first = await unmade.look(train, [], [])
         there = await unmade.look(train, [], pod())
-        unmade.refused(ApiError(422, "invalid"))
+        unmade.refused(ApiError(422, "invalid"), run_object(), [])
         rest = await unmade.look(Wanted("rest"), [], [])
         return [each is not None for each in (first, there, rest)]
 

@@ -139,6 +139,7 @@ class ControlPlane:
             f"--service-account-private-key-file={keys.service_accounts}",
             "--use-service-account-credentials=true",
             "--node-monitor-period=1s",
+            "--node-monitor-grace-period=30s",
             "--pvclaimbinder-sync-period=1s",  # 15 s otherwise until a claim is bound
             *UNHURRIED,
         ]
