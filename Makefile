@@ -61,6 +61,7 @@ lint: $(READY)  ## Style, types and layers
 generate: $(READY)  ## Write everything that is generated
 	$(BIN)/python -m autolfads_operator.crd > crds/autolfadsruns.yaml
 	$(BIN)/python -m autolfads_operator.crd --docs > docs/manifest.md
+	$(BIN)/python -m autolfads_operator.cluster.metrics.table > docs/metrics.md
 
 verify: $(READY)  ## See that everything generated is up to date
 	tests/tools/verify.sh $(BIN)

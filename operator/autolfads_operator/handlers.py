@@ -21,6 +21,8 @@ import kopf
 from autolfads_operator.api import GROUP, VERSION
 from autolfads_operator.cluster.client import NAMESPACES, Client
 from autolfads_operator.cluster.cluster_facts import ClusterFacts
+from autolfads_operator.cluster.metrics.of_operator import METRICS
+from autolfads_operator.cluster.metrics.page import Page
 from autolfads_operator.cluster.mirror import Mirror, Shelf
 from autolfads_operator.cluster.names import RUN_UID
 from autolfads_operator.cluster.operator import Operator
@@ -129,7 +131,9 @@ async def operate(settings: OperatorSettings) -> None:
             ),
         ]
         if settings.port:
-            jobs.append(serve(settings.port, runs.oldest_turn, VolumeWatch(settings.root)))
+            volume = VolumeWatch(settings.root)
+            page = Page(runs, volume, METRICS)
+            jobs.append(serve(settings.port, runs.oldest_turn, volume, page.text))
         tasks = [asyncio.create_task(job) for job in jobs]
         stopping = asyncio.create_task(stop.wait())
         done, _ = await asyncio.wait([*tasks, stopping], return_when=asyncio.FIRST_COMPLETED)

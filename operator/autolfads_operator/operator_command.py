@@ -15,7 +15,7 @@ from autolfads_operator.errors import RunStopped
 from autolfads_trainer.userinput import InputError
 
 NAMESPACE_FILE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
-NEEDS = ("kopf", "kubernetes")
+NEEDS = ("kopf", "kubernetes", "prometheus_client")
 
 
 def _namespace() -> str | None:
@@ -56,7 +56,7 @@ def _namespace() -> str | None:
     help="Seconds without a sign after which a worker is taken for dead.",
 )
 @click.option("--port", type=click.IntRange(0, 65535), default=8080, show_default=True,
-              help="Of the probes /healthz and /readyz; 0: none.")  # fmt: skip
+              help="Of /healthz, /readyz and /metrics; 0: none.")  # fmt: skip
 @click.option("--uid", type=click.IntRange(min=1), default=10001, show_default=True,
               help="User that workers run as.")  # fmt: skip
 @click.option("--gid", type=click.IntRange(min=1), default=10001, show_default=True,
@@ -68,6 +68,8 @@ def _namespace() -> str | None:
     show_default=True,
     help="Device of workers that ask for a GPU; auto: a CPU where they see none.",
 )
+@click.option("--gpu-hour-price", type=click.FloatRange(min=0), default=0.0, show_default=True,
+              help="Of one GPU for an hour: metrics then tell what runs cost.")  # fmt: skip
 @click.option("--worker-command", default="python -m autolfads_trainer.worker", show_default=True,
               help="What starts a worker in its image; words are separated by spaces.")  # fmt: skip
 @click.option(
@@ -93,6 +95,7 @@ def operator(
     uid: int,
     gid: int,
     gpu_device: Literal["cuda", "auto"],
+    gpu_hour_price: float,
     worker_command: str,
     form: Literal["text", "json"],
     verbose: bool,
@@ -105,7 +108,7 @@ def operator(
     missing = [name for name in NEEDS if importlib.util.find_spec(name) is None]
     if missing:
         raise InputError(
-            f"'autolfads operator' needs {' and '.join(missing)}; install with: "
+            f"'autolfads operator' needs {' and '.join(missing).replace('_', '-')}; install with: "
             "pip install 'autolfads[operator]'"
         )
     namespace = namespace or _namespace()
@@ -134,6 +137,7 @@ def operator(
             uid=uid,
             gid=gid,
             gpu_device=gpu_device,
+            gpu_hour_price=gpu_hour_price,
             worker_command=tuple(worker_command.split()),
         )
         asyncio.run(operate(settings))

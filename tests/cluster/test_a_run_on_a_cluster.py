@@ -11,6 +11,21 @@ import installation
 import pytest
 import yaml
 from lab import Lab, Run
+from prometheus_client.parser import text_string_to_metric_families
+
+from autolfads_operator.cluster.metrics.table import (
+    ALL_EPOCHS,
+    BITS,
+    EPOCHS,
+    EXPLOITS,
+    GENERATION,
+    GPU_SECONDS,
+    HANDOVER,
+    METRICS,
+    SCORE,
+    STEPS,
+    Metric,
+)
 
 
 @pytest.fixture(scope="module")
@@ -100,3 +115,32 @@ def test_its_folder_says_whose_it_is(finished: Run) -> None:
     assert owner["uid"] == finished.uid
     assert owner["namespace"] == "autolfads"
     assert owner["cluster"] == namespace["metadata"]["uid"]
+
+
+def test_prometheus_is_told_all_that_is_documented(finished: Run) -> None:
+    lab = finished.lab
+    pod = f"/api/v1/namespaces/{lab.namespace}/pods/{lab.wait_for_operator()}:8080/proxy/metrics"
+    families = {
+        each.name: each.samples
+        for each in text_string_to_metric_families(lab.plane.kubectl("get", "--raw", pod))
+    }
+    assert {metric.family for metric in METRICS} - families.keys() == set()
+
+    def of_run(metric: Metric, **labels: str) -> float:
+        labels |= {"namespace": lab.namespace, "run": finished.name}
+        (value,) = [
+            each.value
+            for each in families[metric.family]
+            if each.labels == labels and each.name == metric.name
+        ]
+        return value
+
+    assert of_run(GENERATION) == 5
+    assert of_run(EPOCHS) == of_run(ALL_EPOCHS) == 4 * 20
+    assert of_run(SCORE, stat="best") == pytest.approx(float(finished.status["best"]["score"]))
+    assert of_run(EXPLOITS) == sum('"copied": true' in text for text in finished.orders().values())
+    assert of_run(STEPS) > 0
+    assert of_run(GPU_SECONDS) > 0
+    assert [each for each in families[BITS.family] if each.labels["run"] == finished.name]
+    waits = [each for each in families[HANDOVER.family] if each.name.endswith("_count")]
+    assert [each.value for each in waits if each.labels["run"] == finished.name] == [4.0]

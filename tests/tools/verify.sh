@@ -6,8 +6,9 @@ scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 "$bin/python" -m autolfads_operator.crd > "$scratch/crd"
 "$bin/python" -m autolfads_operator.crd --docs > "$scratch/docs"
+"$bin/python" -m autolfads_operator.cluster.metrics.table > "$scratch/metrics"
 status=0
-for pair in crd:crds/autolfadsruns.yaml docs:docs/manifest.md; do
+for pair in crd:crds/autolfadsruns.yaml docs:docs/manifest.md metrics:docs/metrics.md; do
     file=${pair#*:}
     diff -u "$file" "$scratch/${pair%%:*}" || { echo "$file is out of date: run 'make generate'"; status=1; }
 done

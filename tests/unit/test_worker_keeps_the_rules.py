@@ -311,3 +311,26 @@ def test_an_idle_workers_trouble_is_over_when_the_disk_works_again(
     status = folder.status("w")
     assert status is not None
     assert status.trouble is None
+
+
+def test_how_long_a_worker_had_nothing_to_do_is_told(
+    folder: RunFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[float | None] = []
+
+    def note(context: Any, _: Task) -> Outcome:
+        told.append(one.status.waited)
+        context.steps += 7
+        return Outcome(outcome="finished")
+
+    monkeypatch.setattr(worker, "_run_task", note)
+    one = a_worker(folder)
+    for number in (1, 2):
+        place = f"prepare/attempt-{number}"
+        folder.give_task(Task(kind="prepare", folder=place, worker="w", attempt=number))
+        one._do(place)
+        time.sleep(0.05)
+    assert told[0] is None
+    assert told[1] is not None
+    assert 0.05 <= told[1] < 30
+    assert one.status.steps == 14

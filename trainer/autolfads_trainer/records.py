@@ -208,6 +208,9 @@ class WorkerStatus(Record):
     saved_epoch: Whole | None = None
     saved_steps: Whole = 0
     ended: str | None = None  # the folder of the last attempt that has an outcome
+    steps: Whole = 0  # of the optimizer, in this life
+    waited: float | None = None  # seconds without a task before the current one; None: the first
+    bps: float | None = None  # the newest bits per spike of the member in training
     device: str | None = None
     peak_memory_bytes: int | None = None
     trouble: str | None = None  # of its disk, in plain words; None: there is none

@@ -55,6 +55,7 @@ class Worker:
         self.told_to_leave = False
         self.status = WorkerStatus(counter=0, doing="starting", device=device)
         self.last_said = 0.0
+        self.idle_since: float | None = None
         self.log = WorkerLog()
         self.patience = Patience(say=self._tell_trouble, stop=self._stop_waiting)
         self.context = Context(
@@ -115,6 +116,7 @@ class Worker:
         self._report(
             doing=f"starting to {task.kind}",
             task=folder,
+            waited=None if self.idle_since is None else time.monotonic() - self.idle_since,
             ended=None,
             saved=None,  # what was saved is the last task's
             saved_sha256=None,
@@ -125,7 +127,8 @@ class Worker:
         counts = self.patience(lambda: self.folder.settle(folder, outcome))
         if counts.model_dump_json() != outcome.model_dump_json():
             raise TaskGone(folder)
-        self._report(doing="idle", task=None, ended=folder, epoch=None, score=None)
+        self.idle_since = time.monotonic()
+        self._report(doing="idle", task=None, ended=folder, epoch=None, score=None, bps=None)
 
     def _attempt(self, task: Task) -> Outcome:
         try:
@@ -189,7 +192,12 @@ class Worker:
         unit = 1 if sys.platform == "darwin" else 1024
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
         self.status = self.status.model_copy(
-            update={**changes, "counter": self.status.counter + 1, "peak_memory_bytes": peak}
+            update={
+                **changes,
+                "counter": self.status.counter + 1,
+                "steps": self.context.steps,
+                "peak_memory_bytes": peak,
+            }
         )
 
     def _report(self, **changes: object) -> None:

@@ -18,6 +18,7 @@ from kubernetes.aio import config
 from kubernetes.aio.client.exceptions import ApiException
 
 from autolfads_operator.api import GROUP, VERSION
+from autolfads_operator.cluster.metrics.of_operator import METRICS
 from autolfads_operator.cluster.names import FIELD_MANAGER
 
 Object = Mapping[str, Any]
@@ -180,21 +181,33 @@ class Client:
             body=body,
             auth_settings=["BearerToken"],
         )
+        code = 0
         try:
             answer = await self._api.call_api(*request, _request_timeout=TIMEOUT)
             content = await answer.read()
+            code = answer.status
         except ApiException as error:
             raise ApiError(0, f"the API server does not answer: {error.reason}") from error
         except (OSError, TimeoutError) as error:  # aiohttp's are OSErrors, but for the next
             raise ApiError(0, f"the API server does not answer: {_named(error)}") from error
         except aiohttp.ClientError as error:
             raise ApiError(0, f"the API server does not answer: {_named(error)}") from error
+        finally:
+            METRICS.request(method, _resource(path), code)
         if not 200 <= answer.status <= 299:
             wait = answer.headers.get("Retry-After", "")
             after = float(wait) if wait.isdigit() else None
             raise ApiError(answer.status, _message(content, answer.reason), after)
         decoded: dict[str, Any] = json.loads(content) if content else {}
         return decoded
+
+
+def _resource(path: str) -> str:
+    """Return the plural in an object's path."""
+    parts = path.split("/")
+    if "namespaces" in parts and len(parts) > parts.index("namespaces") + 2:
+        return parts[parts.index("namespaces") + 2]
+    return parts[3] if parts[1] == "api" else parts[4]
 
 
 def _named(error: BaseException) -> str:

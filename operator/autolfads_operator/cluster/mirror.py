@@ -6,6 +6,7 @@ Events bring it up to date within a second; a full list every minute puts right 
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -28,6 +29,7 @@ class Shelf:
 
     spec: frozenset[str] | None = None
     objects: dict[str, Object] = field(default_factory=dict)
+    heard_at: float = field(default_factory=time.monotonic)  # when something was last heard
     _of_run: dict[str, dict[str, Object]] = field(default_factory=dict)
     _gone: dict[str, None] = field(default_factory=dict)
 
@@ -37,6 +39,7 @@ class Shelf:
 
     def note(self, body: Object, *, deleted: bool = False) -> bool:
         """Take an object as an event brings it; return whether that is news."""
+        self.heard_at = time.monotonic()
         uid = uid_of(body)
         if deleted:
             self._gone[uid] = None
@@ -53,6 +56,7 @@ class Shelf:
 
     def replace(self, bodies: Iterable[Object], version: int) -> set[str]:
         """Take a full list, of the API's `version`; return the runs' uids of which it has news."""
+        self.heard_at = time.monotonic()
         bodies = list(bodies)
         listed = {uid_of(body) for body in bodies}
         news = {_concerns(body) for body in bodies if self.note(body)}

@@ -7,6 +7,7 @@ since starting it again does not mend a mount.
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
 import time
 from collections.abc import Callable
@@ -17,6 +18,7 @@ from aiohttp import web
 TOO_OLD = 150.0  # seconds: full lists come each minute, and a request takes 20 s at most
 LOOK = 10.0  # seconds between looks at the volume
 STALE = 30.0  # seconds without an answer of the volume
+METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 
 class VolumeWatch:
@@ -24,6 +26,9 @@ class VolumeWatch:
 
     def __init__(self, root: Path) -> None:
         self._root = root
+        self.size: float | None = None  # bytes
+        self.free: float | None = None
+        self._begun = time.monotonic()
         self._answered: float | None = None
         self._trouble = "it has not answered yet"
         threading.Thread(target=self._look_for_ever, daemon=True, name="volume watch").start()
@@ -31,11 +36,18 @@ class VolumeWatch:
     def _look_for_ever(self) -> None:
         while True:
             try:
-                self._root.stat()
+                found = os.statvfs(self._root)
+                self.size = float(found.f_frsize * found.f_blocks)
+                self.free = float(found.f_frsize * found.f_bavail)
                 self._answered = time.monotonic()
             except OSError as error:
                 self._trouble = error.strerror or str(error)
             time.sleep(LOOK)
+
+    @property
+    def age(self) -> float:
+        """Seconds since the volume last answered, or since it was first asked."""
+        return time.monotonic() - (self._begun if self._answered is None else self._answered)
 
     @property
     def trouble(self) -> str | None:
@@ -46,8 +58,13 @@ class VolumeWatch:
         return None if age < LOOK + STALE else f"it has not answered for {age:.0f} s"
 
 
-async def serve(port: int, oldest_turn: Callable[[], float], volume: VolumeWatch) -> None:
-    """Answer probes for ever."""
+async def serve(
+    port: int,
+    oldest_turn: Callable[[], float],
+    volume: VolumeWatch,
+    metrics: Callable[[], bytes],
+) -> None:
+    """Answer probes, and who asks for metrics, for ever."""
 
     async def health(_: web.Request) -> web.Response:
         age = oldest_turn()
@@ -57,8 +74,13 @@ async def serve(port: int, oldest_turn: Callable[[], float], volume: VolumeWatch
         trouble = volume.trouble
         return _answer(f"the volume: {trouble}" if trouble else None)
 
+    async def page(_: web.Request) -> web.Response:
+        return web.Response(body=metrics(), headers={"Content-Type": METRICS_TYPE})
+
     app = web.Application()
-    app.add_routes([web.get("/healthz", health), web.get("/readyz", ready)])
+    app.add_routes(
+        [web.get("/healthz", health), web.get("/readyz", ready), web.get("/metrics", page)]
+    )
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
     try:

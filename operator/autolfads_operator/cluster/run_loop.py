@@ -24,6 +24,8 @@ from autolfads_operator.cluster.deaths import Deaths
 from autolfads_operator.cluster.holding import held_by, held_by_deaths
 from autolfads_operator.cluster.limits import Limits
 from autolfads_operator.cluster.lost_nodes import LostNodes
+from autolfads_operator.cluster.metrics.of_runs import Known
+from autolfads_operator.cluster.metrics.preempted import Preempted
 from autolfads_operator.cluster.names import PREPARE, WORKER, Condition
 from autolfads_operator.cluster.operator import Operator
 from autolfads_operator.cluster.packing import Finding, packing_of
@@ -68,7 +70,23 @@ class RunLoop:
         self._unmade = Unmade(operator.facts)
         self._unstarted = Unstarted(operator.facts)
         self._lost_nodes, self._deaths = LostNodes(), Deaths()
+        self._preempted = Preempted()
         self._over_since: float | None = None
+
+    def known(self) -> Known | None:
+        """Return what is known of the run, for metrics; None: nothing yet."""
+        run, volume = self._run, self._volume
+        if run is None:
+            return None
+        return Known(
+            run=run,
+            status=self._voice.written or run.status,
+            seen=volume.seen if volume is not None else None,
+            tally=volume.side.tally if volume is not None else None,
+            preempted=self._preempted.count,
+            gpu_share=packing_of(run.spec.workers).gpu_share(run.spec.workers),
+            price=self.operator.settings.gpu_hour_price,
+        )
 
     def wake(self) -> None:
         """Look at the cluster soon: something happened there."""
@@ -182,6 +200,7 @@ class RunLoop:
         bodies = self.operator.mirror.pods.of_run(self.uid)
         if bodies != self._pod_bodies:
             self._pod_bodies, self._pods = bodies, facts_of(bodies)
+            self._preempted.note(self._pods)
         return self._pods
 
     def _turn_on_volume(self, run: RunObject, pods: tuple[PodFacts, ...]) -> None:

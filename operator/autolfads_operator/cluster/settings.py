@@ -22,6 +22,7 @@ class OperatorSettings:
         port: of the probes; 0: none.
         uid, gid: whom pods run as: the owner of the volume's files.
         gpu_device: the device of workers that ask for a GPU; `auto` lets them train without.
+        gpu_hour_price: of one GPU for an hour, to estimate what runs cost.
         worker_command: what starts a worker in its image.
     """
 
@@ -37,4 +38,5 @@ class OperatorSettings:
     uid: int = 10001
     gid: int = 10001
     gpu_device: str = "cuda"
+    gpu_hour_price: float = 0.0
     worker_command: tuple[str, ...] = ("python", "-m", "autolfads_trainer.worker")

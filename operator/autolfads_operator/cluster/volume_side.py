@@ -12,6 +12,7 @@ from pathlib import Path
 
 from autolfads_operator import __version__
 from autolfads_operator.claiming import claim, deciding_hash
+from autolfads_operator.cluster.metrics.tally import Tally
 from autolfads_operator.cluster.names import DATA_FOLDER
 from autolfads_operator.cluster.run_object import RunObject
 from autolfads_operator.cluster.settings import OperatorSettings
@@ -63,6 +64,7 @@ class VolumeSide:
     clock: Callable[[], float] = time.monotonic
     pool: PodPool = field(init=False)
     seen: Seen | None = field(init=False, default=None)
+    tally: Tally = field(init=False, default_factory=Tally)
     unfit: str | None = field(init=False, default=None)  # what the volume cannot do
     keep_results: bool = field(init=False)
     _noted_keep: bool | None = field(init=False, default=None)
@@ -85,6 +87,8 @@ class VolumeSide:
                 return False
         self._note_keep_results(controller)
         over = controller.turn()
+        running = len(self.pool.training)
+        self.tally.note(controller.ledger, controller.statuses, running, self.clock())
         picture = picture_of(controller.ledger, controller.statuses)
         lives = self.pool.lives()
         self.seen = Seen(

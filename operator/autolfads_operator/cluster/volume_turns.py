@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import time
 from collections.abc import Callable
@@ -9,6 +10,7 @@ from collections.abc import Callable
 from autolfads_operator.api import RunSpec
 from autolfads_operator.cluster.chronicle import Chronicle
 from autolfads_operator.cluster.conditions import Held
+from autolfads_operator.cluster.metrics.of_operator import METRICS
 from autolfads_operator.cluster.names import DATA, DATA_FOLDER, Condition, Reason
 from autolfads_operator.cluster.packing import Finding
 from autolfads_operator.cluster.run_object import RunObject
@@ -27,6 +29,7 @@ SHARE = 3.0  # a volume rests at least so many times what a turn took
 SELDOM = 5.0  # seconds between turns when little can come of them, or the last one failed
 LONGEST_WORDS = 500  # characters of a trouble
 SOON = 0.5  # seconds until a turn that was put off is asked for again
+LATE = 10.0  # seconds that no turn takes where all is well
 
 
 class VolumeTurns:
@@ -59,7 +62,7 @@ class VolumeTurns:
         self._began = 0.0
         self._at_work = at_work
         self._chronicle = Chronicle(run.name)
-        self._turns = SteadyTurns(self.side.turn, self._tell, self.side.trouble, done=came_back)
+        self._turns = SteadyTurns(self._turn, self._tell, self.side.trouble, done=came_back)
 
     @property
     def seen(self) -> Seen | None:
@@ -75,6 +78,18 @@ class VolumeTurns:
     def stalled(self) -> bool:
         """Whether the volume does not answer at all."""
         return self._turns.is_stalled
+
+    def _turn(self) -> bool:
+        """Take a turn, in its thread, and count it."""
+        began = time.monotonic()
+        try:
+            return self.side.turn()
+        except OSError as error:
+            METRICS.volume_error(errno.errorcode.get(error.errno or 0, "other"))
+            raise
+        finally:
+            took = time.monotonic() - began
+            METRICS.turn(took, late=took > LATE)
 
     def _tell(self, words: str | None) -> None:
         # A worker writes the words: it must not fill the operator's memory with them.

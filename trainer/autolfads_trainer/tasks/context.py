@@ -43,6 +43,7 @@ class Said:
     saved_sha256: str | None = None
     saved_epoch: int | None = None
     saved_steps: int = 0
+    bps: float | None = None
 
 
 @dataclass
@@ -60,6 +61,7 @@ class Context:
     data_at: Path | None = None  # where the run's data lie now; None: where they did
     room_at: Path | None = None  # the folder whose disk must have room; None: the run's
     gpu_share: float = 1.0  # of the GPU's memory, where several workers have one
+    steps: int = 0  # of the optimizer, in all tasks so far
     _data: tuple[str, Recording, Dataset] | None = field(default=None, repr=False)
 
     def run(self) -> Run:

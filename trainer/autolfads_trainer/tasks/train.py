@@ -101,6 +101,7 @@ class _Attempt:
 
     def after_step(self, member: Member) -> bool:
         """Say how far it is; save when it is time; return whether to stop here."""
+        self.context.steps += 1
         self.context.say(self._said(self.doing))
         now = time.monotonic()
         if now >= self.next_look:
@@ -163,7 +164,13 @@ class _Attempt:
             saved_sha256=self.saved.sha256 if self.saved else None,
             saved_epoch=self.saved.epoch if self.saved else None,
             saved_steps=self.saved.steps if self.saved else 0,
+            bps=self._bits_per_spike(),
         )
+
+    def _bits_per_spike(self) -> float | None:
+        rows = self.member.progress.rows
+        found = rows[-1].get("valid/bps") if rows else None
+        return found if found is not None and math.isfinite(found) else None
 
     def save(self) -> None:
         """Write metrics and checkpoint into the attempt's folder, and tell the controller.

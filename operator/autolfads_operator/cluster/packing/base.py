@@ -40,6 +40,10 @@ class Packing:
         del workers
         return None
 
+    def gpu_share(self, workers: Workers) -> float:
+        """Return how much of a GPU a worker has, to count what a run uses: an even share."""
+        return 1 / workers.per_gpu
+
     def groups(self, workers: Workers, count: int) -> tuple[Group, ...]:
         """Return the Jobs that `count` workers make."""
         del workers

@@ -15,6 +15,11 @@ class Cpu(Packing):
         del workers
         return {}
 
+    def gpu_share(self, workers: Workers) -> float:
+        """Return 0."""
+        del workers
+        return 0.0
+
     def lacking(self, workers: Workers, count: int, offer: Offer) -> Finding | None:
         """Return nothing."""
         del workers, count, offer

@@ -12,6 +12,11 @@ from autolfads_operator.cluster.packing.offers import REPLICAS, SHARING, NodeOff
 class Exclusive(ExtendedResource):
     """One of the resource, which must be a whole GPU."""
 
+    def gpu_share(self, workers: Workers) -> float:
+        """Return 1."""
+        del workers
+        return 1.0
+
     def wrong(self, workers: Workers, node: NodeOffer) -> Finding | None:
         """Return that the node offers parts of GPUs under this name, if its labels say so."""
         del workers
