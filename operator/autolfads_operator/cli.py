@@ -39,7 +39,7 @@ from autolfads_operator.local_run import Interrupted, Settings, run_here
 from autolfads_operator.looking_back import history, replay
 from autolfads_operator.machine import gpu_count, worker_arguments
 from autolfads_operator.manifest import fields_without_meaning_locally, read_manifest
-from autolfads_operator.operator_command import operator
+from autolfads_operator.operator_command import check_installation, operator
 from autolfads_operator.view.picture import Picture, at_rest, picture_of
 from autolfads_operator.view.said import Said, stopped_by, summary_lines
 from autolfads_operator.view.show import PatientConsole, render, view_for
@@ -290,6 +290,7 @@ def validate(manifest: Path, allow_import: tuple[str, ...]) -> None:
 
 
 commands.add_command(operator)
+commands.add_command(check_installation)
 commands.add_command(replay)
 commands.add_command(history)
 

@@ -25,6 +25,23 @@ def _namespace() -> str | None:
         return None
 
 
+def _given(namespace: str | None) -> str:
+    """Return the namespace that is meant. Raises `InputError` if none is known."""
+    namespace = namespace or _namespace()
+    if namespace is None:
+        raise InputError("--namespace: missing, and this is no pod; expected the one to look after")
+    return namespace
+
+
+def _refuse_if_missing(command: str) -> None:
+    missing = [name for name in NEEDS if importlib.util.find_spec(name) is None]
+    if missing:
+        raise InputError(
+            f"'{command}' needs {' and '.join(missing).replace('_', '-')}; install with: "
+            "pip install 'autolfads[operator]'"
+        )
+
+
 @click.command(context_settings={"auto_envvar_prefix": "AUTOLFADS_OPERATOR"})
 @click.option("--namespace", help="The namespace to look after.  [default: the pod's own]")
 @click.option(
@@ -105,15 +122,8 @@ def operator(
     Each option can be given as an environment variable, too: AUTOLFADS_OPERATOR_CLAIM and so on.
     Stopping it stops no run: workers go on with what they have, and it goes on where it was.
     """
-    missing = [name for name in NEEDS if importlib.util.find_spec(name) is None]
-    if missing:
-        raise InputError(
-            f"'autolfads operator' needs {' and '.join(missing).replace('_', '-')}; install with: "
-            "pip install 'autolfads[operator]'"
-        )
-    namespace = namespace or _namespace()
-    if namespace is None:
-        raise InputError("--namespace: missing, and this is no pod; expected the one to look after")
+    _refuse_if_missing("autolfads operator")
+    namespace = _given(namespace)
     if not root.is_dir():
         raise InputError(f"{root}: no such folder (--root); expected the shared volume")
     # Here and not above: kopf alone takes half a second, which no other command needs.
@@ -143,3 +153,35 @@ def operator(
         asyncio.run(operate(settings))
     except ApiError as error:
         raise RunStopped(f"the Kubernetes API: {error}") from None
+
+
+@click.command(context_settings={"auto_envvar_prefix": "AUTOLFADS_OPERATOR"})
+@click.option("--namespace", help="The namespace to look at.  [default: the pod's own]")
+@click.option(
+    "--root",
+    type=click.Path(path_type=Path),
+    default=Path("/autolfads/volume"),
+    show_default=True,
+    help="Where the shared volume is mounted.",
+)
+@click.option("--claim", required=True, help="The shared PersistentVolumeClaim.")
+def check_installation(namespace: str | None, root: Path, claim: str) -> None:
+    """Look whether an operator has all it needs; `helm test` runs this.
+
+    Says what is found, one line each, and exits with 1 if something is wrong.
+    """
+    _refuse_if_missing("autolfads check-installation")
+    namespace = _given(namespace)
+    from autolfads_operator.cluster.client import Client  # noqa: PLC0415
+    from autolfads_operator.cluster.installation import look_around  # noqa: PLC0415
+
+    async def look() -> int:
+        wrong = 0
+        async with Client(namespace) as client:
+            async for result in look_around(client, claim, root):
+                click.echo(f"{result.level:5}  {result.words}")
+                wrong += result.level == "WRONG"
+        return wrong
+
+    if wrong := asyncio.run(look()):
+        raise RunStopped(f"{wrong} of these must be mended")

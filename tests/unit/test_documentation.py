@@ -117,7 +117,7 @@ def test_commands_and_options_in_sentences_exist(written: Document) -> None:
     for words in written.inline():
         if words.startswith("kubectl "):
             continue
-        named = re.match(r"autolfads ([a-z]+)", words)
+        named = re.match(r"autolfads ([a-z-]+)", words)
         known = options_of(named[1]) if named else options
         assert set(re.findall(r"(?<!\S)--[a-z-]+", words)) <= known, words
 

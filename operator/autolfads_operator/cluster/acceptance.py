@@ -85,14 +85,18 @@ def _template_fits(asked: Asked) -> Finding | None:
 
 
 def _claim_is_shared(asked: Asked) -> Finding | None:
-    name = asked.claim_name
-    if asked.claim is None:
+    return claim_objection(asked.claim_name, asked.claim)
+
+
+def claim_objection(name: str, claim: Mapping[str, Any] | None) -> Finding | None:
+    """Return why a claim cannot be the shared one; None: it can. `claim` is None if missing."""
+    if claim is None:
         return Finding(
             Reason.CLAIM_MISSING,
             f"no PersistentVolumeClaim {name} in this namespace; expected the shared claim that "
             "the operator was installed with: make it, or install the operator with another",
         )
-    modes = asked.claim.get("spec", {}).get("accessModes") or []
+    modes = claim.get("spec", {}).get("accessModes") or []
     if "ReadWriteMany" not in modes:
         return Finding(
             Reason.CLAIM_NOT_SHARED,
