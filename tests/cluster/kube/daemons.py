@@ -34,6 +34,10 @@ class Daemon:
         """Send a signal; one that is gone has nothing to hear."""
         try:
             os.kill(self.pid, number)
+            if number == signal.SIGCONT:
+                # nsenter stops itself when its child does. Left so, it never takes the child's
+                # end, and the namespaces can never end either.
+                os.kill(self.process.pid, number)
         except (ProcessLookupError, FileNotFoundError, IndexError):
             return
 
