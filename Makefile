@@ -8,10 +8,11 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 PYTEST := $(BIN)/python -m pytest
 DEMO := runs/lorenz
+CHART := helm/autolfads-operator
 # Begun first, so that they do not go on alone at the end.
 LONGEST := tests/unit/test_safeguards_are_guarded.py tests/unit/test_pbt_comparisons_are_guarded.py
 
-.PHONY: help demo test test-gpu test-cluster cluster cluster-stop soak lint verify generate constraints bench clean
+.PHONY: help demo test test-gpu test-cluster cluster cluster-stop soak lint verify generate chart images constraints bench clean
 
 help:  ## Show what there is to make
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -20,7 +21,7 @@ $(READY): pyproject.toml constraints.txt
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed; set PYTHON=/path/to/python3"; exit 1; }
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	test -x $(BIN)/uv || $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt uv
-	$(BIN)/uv pip install --quiet --python $(BIN)/python -c constraints.txt -e '.[all]' --group test --group lint --group cluster
+	$(BIN)/uv pip install --quiet --python $(BIN)/python -c constraints.txt -e '.[all]' --group test --group lint --group cluster --group dashboards
 	@touch $@
 
 demo: $(READY)  ## Run the main job: AutoLFADS on the Lorenz problem, from nothing to a zip
@@ -62,6 +63,14 @@ generate: $(READY)  ## Write everything that is generated
 	$(BIN)/python -m autolfads_operator.crd > crds/autolfadsruns.yaml
 	$(BIN)/python -m autolfads_operator.crd --docs > docs/manifest.md
 	$(BIN)/python -m autolfads_operator.cluster.metrics.table > docs/metrics.md
+	cp crds/autolfadsruns.yaml $(CHART)/files/
+	cd monitoring && $(CURDIR)/$(BIN)/python -m dashboards $(CURDIR)/$(CHART)/dashboards
+
+chart: generate $(VENV)/.go  ## Write what Helm's tools generate: the chart's README, deploy/
+	cd tests/cluster && $(CURDIR)/$(BIN)/python chart_files.py
+
+images: $(READY)  ## Build the images of the operator and the trainer (buildah or docker)
+	images/build.sh
 
 verify: $(READY)  ## See that everything generated is up to date
 	tests/tools/verify.sh $(BIN)

@@ -11,6 +11,7 @@ from typing import Any
 import machine
 import yaml
 from kube.control_plane import ControlPlane
+from kube.helm import CHART, as_flags, helm
 from kube.images import MACHINE_IMAGE
 
 NAMESPACE = "autolfads"
@@ -26,6 +27,36 @@ def crd() -> dict[str, Any]:
     """Return the resource's definition."""
     found: dict[str, Any] = yaml.safe_load(CRD.read_text())
     return found
+
+
+HEAD = """\
+# The operator in a namespace of its own, where its runs are, too, for who does not use Helm:
+#   kubectl apply --server-side -f crds/ -f deploy/
+# Wants a claim `autolfads` with ReadWriteMany in that namespace, and images (docs/kubernetes.md).
+# Made from helm/autolfads-operator by `make chart`: change that, not this.
+apiVersion: v1
+kind: Namespace
+metadata:
+  name: autolfads
+  labels:
+    pod-security.kubernetes.io/enforce: restricted
+"""
+
+
+def plain() -> str:
+    """Return `deploy/operator.yaml`: what the chart makes, without Helm."""
+    release = ["autolfads-operator", str(CHART), f"--namespace={NAMESPACE}", "--skip-tests"]
+    flags = as_flags({"crds__enabled": False, "storage__existingClaim": CLAIM})
+    done = helm("template", *release, *flags)
+    if done.returncode:
+        raise RuntimeError(done.stderr)
+    lines = [
+        line
+        for line in done.stdout.splitlines()
+        if not line.startswith("# Source:") and "helm.sh/chart" not in line
+    ]
+    text = "\n".join(line.replace("managed-by: Helm", "managed-by: kubectl") for line in lines)
+    return f"{HEAD}{text}\n"
 
 
 def make_volume(folder: Path) -> Path:
@@ -73,7 +104,7 @@ def _run_here(deployment: dict[str, Any], environment: dict[str, str]) -> None:
     pod = deployment["spec"]["template"]["spec"]
     container = pod["containers"][0]
     container["image"] = MACHINE_IMAGE
-    container["command"] = [sys.executable, "-m", "autolfads_operator.cli", "operator"]
+    container["command"] = [sys.executable, "-m", "autolfads_operator.cli"]
     settings = {
         "AUTOLFADS_OPERATOR_IMAGE": MACHINE_IMAGE,
         "AUTOLFADS_OPERATOR_WORKER_COMMAND": WORKER,

@@ -83,6 +83,7 @@ def test_a_run_in_training() -> None:
         said = ",".join(f"{key}={value}" for key, value in sorted(all_of_them.items()))
         return page[f"autolfads_run_{name}{{{said}}}"]
 
+    assert of("stage", stage="training") == 1
     assert of("generation") == 2
     assert of("members", state="lost") == 2
     assert of("score", stat="best") == 0.123456

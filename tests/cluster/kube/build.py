@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
+import json
 import os
 import shutil
 import subprocess
@@ -52,6 +53,10 @@ KUBERNETES_TOOLS = Tools(
 )
 KWOK = Tools("kwok", ("tool",))
 PAUSE = Tools("pause", (".",))
+HELM = Tools("helm", ("tool",))
+HELM_UNITTEST = Tools("helm-unittest", ("tool",))
+HELM_DOCS = Tools("helm-docs", ("tool",))
+KUBECONFORM = Tools("kubeconform", ("tool",))
 
 
 def cache() -> Path:
@@ -79,6 +84,20 @@ def binaries(tools: Tools) -> Path:
             _build(tools, folder)
             (folder / COMPLETE).touch()
     return folder
+
+
+def download(module: str) -> Path:
+    """Return the folder with a Go module's files (`path@version`). Raises `BuildError`."""
+    done = subprocess.run(
+        [_needed_go(), "mod", "download", "-json", module],
+        cwd=tempfile.gettempdir(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        raise BuildError(f"{module}: {done.stdout}{done.stderr}")
+    return Path(json.loads(done.stdout)["Dir"])
 
 
 def _key(tools: Tools) -> str:

@@ -45,3 +45,18 @@ def for_a_node() -> str | None:
     if missing:
         return f"a node with real pods needs the Debian packages {' '.join(sorted(missing))}"
     return None
+
+
+def for_prometheus() -> str | None:
+    """Return why there is no Prometheus here, or None."""
+    if shutil.which("promtool") is None or shutil.which("prometheus") is None:
+        return "tests of metrics and alerts need the Debian package prometheus"
+    return None
+
+
+def for_images() -> str | None:
+    """Return why no image can be built here, or None."""
+    missing = [name for name in ("buildah", "debootstrap") if shutil.which(name) is None]
+    if missing:
+        return f"tests of images need the Debian packages {' '.join(missing)}"
+    return None

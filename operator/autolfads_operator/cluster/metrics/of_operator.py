@@ -20,7 +20,7 @@ class OperatorMetrics:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
-        ProcessCollector(registry=self.registry)
+        ProcessCollector("autolfads_operator", registry=self.registry)
         self._build = self._gauge(table.BUILD)
         self._build.labels(__version__, platform.python_version()).set(1)
         self._turns = Histogram(

@@ -66,6 +66,7 @@ def _of_status(known: Known) -> Iterator[Sample]:
 
 def _of_picture(seen: Seen) -> Iterator[Sample]:
     picture = seen.picture
+    yield table.STAGE, (picture.state,), 1.0
     if picture.population is None:  # not prepared yet
         return
     yield table.GENERATION, (), picture.generation

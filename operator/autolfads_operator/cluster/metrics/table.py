@@ -60,6 +60,13 @@ WORKERS = _of_run(
 )
 
 # How far training is.
+STAGE = _of_run(
+    "stage",
+    "gauge",
+    "1, with what the run directory is about: `preparing`, `training`, `exporting`, `succeeded`, "
+    "`failed`.",
+    "stage",
+)
 GENERATION = _of_run("generation", "gauge", "The newest generation that has an order.")
 LAST_GENERATION = _of_run("last_generation", "gauge", "The last generation that there can be.")
 EPOCHS = _of_run("epochs_done", "gauge", "Epochs that all members have trained.")
