@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -17,8 +18,10 @@ from kube import needs
 from kube.build import HELM_DOCS, HELM_UNITTEST, KUBECONFORM, binaries
 from kube.control_plane import ControlPlane
 from kube.helm import CHART, helm, monitor_definitions, rendered
+from markdown_documents import document
 
 from autolfads_operator import __version__
+from autolfads_operator.api import Gpu, Workers
 
 ROOT = CHART.parents[1]
 EVERYTHING = {
@@ -168,6 +171,39 @@ def test_values_and_their_schema_agree() -> None:
 def test_deploy_is_what_the_chart_makes() -> None:
     """For who does not use Helm."""
     assert installation.DEPLOY.read_text() == installation.plain(), "run `make chart`"
+
+
+DOCUMENTS = ("docs/kubernetes.md", "docs/eks.md", "helm/autolfads-operator/README.md")
+
+
+def helm_commands() -> Iterator[list[str]]:
+    """Yield the words of every `helm install` and `helm upgrade` that the documents tell."""
+    for name in DOCUMENTS:
+        text = (ROOT / name).read_text().replace("\\\n", " ")
+        for line in text.splitlines():
+            words = shlex.split(line) if line.strip().startswith(("helm inst", "helm upg")) else []
+            if words:
+                yield words
+
+
+@pytest.mark.parametrize("words", list(helm_commands()), ids=" ".join)
+def test_what_the_documents_say_to_helm_is_understood(words: list[str]) -> None:
+    settings = [word for word in words[4:] if word != "--reuse-values"]
+    done = helm("template", words[2], str(ROOT / words[3]), *settings)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("block", document("docs/eks.md").blocks("yaml"))
+def test_what_the_documents_say_of_eks_is_of_its_kind(plane: ControlPlane, block: str) -> None:
+    said = yaml.safe_load(block)
+    if said.get("kind") == "StorageClass":
+        plane.kubectl("apply", "--dry-run=server", "-f", "-", text=block)
+    elif "config" in said:  # of the device plugin: two workers to a GPU, as a run asks for one
+        for settings in said["config"]["map"].values():
+            (shared,) = yaml.safe_load(settings)["sharing"]["timeSlicing"]["resources"]
+            assert shared == {"name": Gpu().resource, "replicas": Workers().per_gpu}
+    else:
+        assert said["kind"] == "ClusterConfig"
 
 
 @pytest.fixture(scope="module")
