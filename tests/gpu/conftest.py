@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 import torch
 from run_fixtures import data_file, make_run  # noqa: F401  (fixtures are found by their names)
@@ -15,6 +17,10 @@ def gpu() -> torch.device:
 
 
 @pytest.fixture
-def exact(monkeypatch: pytest.MonkeyPatch) -> None:
+def exact() -> Iterator[None]:
     """Products of matrices in full float32, so that a GPU can be held against a CPU."""
-    monkeypatch.setattr(torch.backends.cuda.matmul, "allow_tf32", False)
+    # By hand: the switch is no attribute that monkeypatch could put back.
+    before = torch.backends.cuda.matmul.allow_tf32
+    torch.backends.cuda.matmul.allow_tf32 = False
+    yield
+    torch.backends.cuda.matmul.allow_tf32 = before
