@@ -14,6 +14,13 @@ from kube.daemons import Daemons
 from lab import LONGER, Lab, Run, install
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Group what needs the one node there is; all else can go on beside it, in another process."""
+    for item in items:
+        needs_node = "cluster" in getattr(item, "fixturenames", ())
+        item.add_marker(pytest.mark.xdist_group("node" if needs_node else "plane"))
+
+
 @pytest.fixture(scope="session")
 def plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
     """An API server with the definition of AutoLFADSRun, and nothing that runs."""
