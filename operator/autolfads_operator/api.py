@@ -49,10 +49,9 @@ def _fixed(name: str, why: str) -> dict[str, Any]:
 def _fixed_unless_suspended(name: str) -> dict[str, Any]:
     """Return the rule that a setting of the workers changes only while the run is suspended."""
     return {
-        "rule": f"(oldSelf.suspend && self.suspend) || self.workers.{name} == "
-        f"oldSelf.workers.{name}",
+        "rule": f"oldSelf.suspend || self.suspend || self.workers.{name} == oldSelf.workers.{name}",
         "message": f"workers.{name} can change only while the run is suspended: set suspend: true "
-        "first, then change it, then set suspend: false",
+        "with the change, and then suspend: false",
     }
 
 
@@ -346,8 +345,8 @@ class PodTemplate(Model):
     )
     security_context: dict[str, Any] | None = Field(
         default=None,
-        description="The pods' security context, laid over the operator's: `runAsUser`, `fsGroup` "
-        "and the like, where the volume needs them.",
+        description="The pods' security context, laid over the operator's: `supplementalGroups` "
+        "and the like, where the volume needs them. User and group are the operator's.",
     )
     image: Text | None = Field(
         default=None, description="Image of the worker. Absent: the operator's choice."

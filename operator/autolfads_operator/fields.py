@@ -103,10 +103,17 @@ def _whole_or_text(least: int, pattern: str, expected: str) -> tuple[PlainValida
             return value
         raise rule_broken(f"found {shown(value)}; expected {expected}")
 
+    # A rule and not a pattern: it can say what to write instead.
+    escaped = pattern.replace("\\", "\\\\")
     json_schema = {
         "x-kubernetes-int-or-string": True,
-        "minimum": least,
-        "pattern": f"^{pattern}$",
+        "maxLength": 32,
+        "x-kubernetes-validations": [
+            {
+                "rule": f"type(self) == int ? self >= {least} : self.matches('^{escaped}$')",
+                "message": f"expected {expected}",
+            }
+        ],
     }
     return PlainValidator(check), WithJsonSchema(json_schema)
 

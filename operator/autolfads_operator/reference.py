@@ -69,6 +69,8 @@ def _table(node: Node, path: tuple[str, ...]) -> str:
             continue  # what lies in a list or mapping that says itself what it holds
         default = "required" if at in required else _default(field)
         rules = [rule["message"] for rule in field.get("x-kubernetes-validations", ())]
+        if INT_OR_STRING in field:  # its rule says what it takes
+            rules = []
         meaning = " ".join([field["description"], *(f"Rule: {rule}." for rule in rules)])
         cells = (f"`{dotted(at)}`", _takes(field), default, meaning)
         rows.append(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |")
@@ -86,8 +88,9 @@ def _required(node: Node, path: tuple[str, ...]) -> set[tuple[str, ...]]:
 
 
 def _takes(field: Node) -> str:
-    if INT_OR_STRING in field and field["pattern"] == "^auto$":
-        return f"`auto` or a whole number of at least {field['minimum']}"
+    if INT_OR_STRING in field:
+        said: str = field["x-kubernetes-validations"][0]["message"]
+        return said.removeprefix("expected ").replace("'", "`")
     if PRESERVE in field:
         return "a mapping of anything"
     return expected(field).replace("'", "`")

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+CORES = "expected a number of cores such as 2, or '500m' for half a core"
+BYTES = "expected an amount of memory such as '8Gi' (a bare number counts bytes"
+
 GOOD: dict[str, dict[str, Any]] = {
     "data from a file": {},
     "data that are generated": {"data": {"generate": {"problem": "lorenz"}}},
@@ -128,15 +131,28 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "cores of a million digits": (
         {"workers": {"resources": {"cpu": "1e600000"}}},
-        "spec.workers.resources.cpu",
+        "spec.workers.resources.cpu: Invalid value",
     ),
-    "cores in kibi": ({"workers": {"resources": {"cpu": "2Ki"}}}, "spec.workers.resources.cpu"),
+    "cores in kibi": (
+        {"workers": {"resources": {"cpu": "2Ki"}}},
+        CORES,
+    ),
     "eight bytes as a text": (
         {"workers": {"resources": {"memory": "8"}}},
-        "spec.workers.resources.memory",
+        BYTES,
     ),
-    "cores in words": ({"workers": {"resources": {"cpu": "two"}}}, "spec.workers.resources.cpu"),
-    "eight bytes": ({"workers": {"resources": {"memory": 8}}}, "spec.workers.resources.memory"),
+    "cores in words": (
+        {"workers": {"resources": {"cpu": "two"}}},
+        CORES,
+    ),
+    "memory in words": (
+        {"workers": {"resources": {"memory": "8GB"}}},
+        BYTES,
+    ),
+    "eight bytes": (
+        {"workers": {"resources": {"memory": 8}}},
+        BYTES,
+    ),
     "a way to share that is none": (
         {"workers": {"gpu": {"sharing": "timeslicing"}}},
         'Unsupported value: "timeslicing": supported values: "timeSlicing", "mps"',
@@ -193,7 +209,7 @@ CHANGES: dict[str, tuple[dict[str, Any], dict[str, Any], str | None]] = {
     "pods while it runs": (
         {},
         {"workers": {"podTemplate": {"nodeSelector": {"a": "b"}}}},
-        "workers.podTemplate can change only while the run is suspended: set suspend: true first",
+        "workers.podTemplate can change only while the run is suspended: set suspend: true with",
     ),
     "resources while it runs": (
         {},
@@ -203,7 +219,12 @@ CHANGES: dict[str, tuple[dict[str, Any], dict[str, Any], str | None]] = {
     "sharing in the same breath as going on": (
         {"suspend": True},
         {"suspend": False, "workers": {"gpu": {"sharing": "mps"}}},
-        "workers.gpu can change only while the run is suspended",
+        None,
+    ),
+    "pods in the same breath as stopping": (
+        {},
+        {"suspend": True, "workers": {"podTemplate": {"image": "another"}}},
+        None,
     ),
     "the data": (
         {},

@@ -43,6 +43,11 @@ def run_it(lab: Lab, request: pytest.FixtureRequest):
 @pytest.mark.parametrize(
     ("spec", "reason", "words"),
     [
+        (
+            {"workers": {"podTemplate": {"securityContext": {"runAsUser": 0}}}},
+            "PodTemplateInvalid",
+            "securityContext.runAsUser: found 0; expected 10001",
+        ),
         ({"data": {"path": "/etc/passwd"}}, "PathOutsideData", "spec.data.path: found /etc/passwd"),
         ({"data": {"path": "../../x.h5"}}, "PathOutsideData", "without '..'"),
         ({"configFile": "/c.yaml"}, "PathOutsideData", "spec.configFile: found /c.yaml"),
@@ -185,8 +190,8 @@ def test_a_configuration_that_is_too_deep(run_it, lab: Lab) -> None:
 
 
 def test_a_pod_that_pod_security_refuses(run_it) -> None:
-    run = run_it(workers={"podTemplate": {"securityContext": {"runAsUser": 0}}})
-    message = told(run, "DataReady", "PodRefused", 60)
+    unconfined = {"securityContext": {"seccompProfile": {"type": "Unconfined"}}}
+    message = told(run_it(workers={"podTemplate": unconfined}), "DataReady", "PodRefused", 60)
     assert "PodSecurity" in message
 
 
@@ -208,6 +213,7 @@ def test_pods_that_end_as_if_all_were_done(run_it, lab: Lab) -> None:
 
 def test_workers_that_die_as_they_start(run_it) -> None:
     run = run_it(workers={"podTemplate": {"env": [{"name": "PYTHONHOME", "value": "/nowhere"}]}})
+    assert "encodings" in told(run, "DataReady", "PodDied", POD_STARTS + TOLD_WITHIN)
     message = told(run, "DataReady", "WorkersDie", 400)
     assert "encodings" in message  # what Python says when its library cannot be found
     time.sleep(5)

@@ -137,3 +137,20 @@ def test_a_volume_that_takes_nothing_at_the_beginning(faulty: Faulty) -> None:
     faulty.do()
     run.wait_for("DataReady", seconds=120)
     run.delete()
+
+
+def test_a_folder_that_is_gone_is_not_trained_again(lab: Lab, undisturbed: Run) -> None:
+    """It is said, no pod waits for it, and brought back it goes on."""
+    run = lab.run("moved-away", **LONGER)
+    run.wait_until("its second generation", lambda: run.generation() >= 2, 120)
+    folder = run.folder
+    elsewhere = folder.rename(folder.parent / "elsewhere")
+    said = run.wait_for("Progressing", "False", "RunFolderBroken", 60)
+    assert "is gone from the volume" in said
+    run.wait_until("no pod is left", lambda: not run.pods(alive=False) or not run.pods(), 130)
+    assert not folder.exists()
+    elsewhere.rename(folder)
+    run.patch(suspend=True)
+    run.wait_for("Suspended", seconds=130)
+    run.patch(suspend=False)
+    goes_on(run, undisturbed)

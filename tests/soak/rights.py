@@ -25,13 +25,14 @@ A_MOMENT = 6.0  # seconds from the log to a condition, where there is one
 LOG = "the log"
 WORKERS = 4
 SHORT_OF_PATIENCE = "--silent-after=10"
+UNCONFINED = {"seccompProfile": {"type": "Unconfined"}}
 RUNS = [
     run_named("ends", WORKERS, ttlSecondsAfterFinished=1),
     run_named("hangs", WORKERS),
     run_named("shares", WORKERS, workers={"gpu": {"sharing": "dra", "deviceClass": "gpu"}}),
     run_named("rests", WORKERS),
     # Pod Security refuses the pods.
-    run_named("barred", WORKERS, workers={"podTemplate": {"securityContext": {"runAsUser": 0}}}),
+    run_named("barred", WORKERS, workers={"podTemplate": {"securityContext": UNCONFINED}}),
 ]
 DEVICE_CLASS = {
     "apiVersion": "resource.k8s.io/v1",

@@ -142,6 +142,10 @@ REFUSED = Finding("PathOutsideData", "found ../x")
             {"seen": seen(dataclasses.replace(PICTURE, state="exporting"))},
             ("True", "Exporting"),
         ),
+        ("WorkersReady", {"pods": (), "died": FINDING}, ("False", "TooFew")),
+        ("DataReady", {**NOT_PREPARED, "died": FINDING}, ("False", "TooFew")),
+        ("DataReady", {**NOT_PREPARED, "run": SUSPENDED}, ("False", "Suspended")),
+        ("Failed", {"refused": REFUSED}, ("True", "PathOutsideData")),
         ("Suspended", {"run": SUSPENDED}, ("False", "Saving")),
         ("Suspended", {"run": SUSPENDED, "not_made": FINDING}, ("False", "TooFew")),
         ("Suspended", {"run": SUSPENDED, "pods": ()}, ("True", "SuspendedByUser")),
@@ -304,6 +308,19 @@ def test_what_held_a_run_holds_it_for_the_next_operator_too() -> None:
 # Acceptance.
 
 SHARED = {"spec": {"accessModes": ["ReadWriteMany"]}}
+
+
+def test_workers_run_as_the_operator_does() -> None:
+    """It publishes and removes what they have written."""
+    other = run_object(workers={"podTemplate": {"securityContext": {"runAsUser": 4242}}})
+    found = objection(Asked(other, "shared", SHARED, (10001, 10001)))
+    assert found is not None
+    assert found.message.startswith(
+        "spec.workers.podTemplate.securityContext.runAsUser: found 4242; expected 10001"
+    )
+    assert objection(Asked(other, "shared", SHARED, (4242, 10001))) is None
+    group = run_object(workers={"podTemplate": {"securityContext": {"runAsGroup": 7}}})
+    assert objection(Asked(group, "shared", SHARED)) is not None
 
 
 def reason(claim: Any = SHARED, **spec: Any) -> str | None:

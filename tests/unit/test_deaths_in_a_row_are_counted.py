@@ -74,6 +74,29 @@ def test_who_is_cleared_away_after_its_death_has_died_all_the_same() -> None:
     assert deaths.last("prepare", facts_of([third]), BEGUN) is not None
 
 
+def test_each_death_is_told_until_one_runs() -> None:
+    deaths = Deaths()
+    assert deaths.so_far() is None
+    pods = facts_of(failed(2, message="ImportError: no torch"))
+    deaths.last("worker", pods, BEGUN)
+    said = deaths.so_far()
+    assert said is not None
+    assert said.reason == "PodDied"
+    assert said.message == (
+        "pod f1 ended as it started (exit code 1): ImportError: no torch; 2 of the 5 in a row "
+        "after which the run waits for you"
+    )
+    deaths.last("worker", (*pods, *facts_of([pod_body("runs")])), BEGUN)
+    assert deaths.so_far() is None
+
+
+def test_one_that_has_worked_is_no_such_death() -> None:
+    deaths = Deaths()
+    worked = pod_body("z", phase="Failed", state=ended(1, lived=50, minute=30))
+    deaths.last("worker", facts_of([*failed(2), worked]), BEGUN)
+    assert deaths.so_far() is None
+
+
 def test_after_a_change_counting_begins_anew() -> None:
     deaths, pods = Deaths(), [facts_of([pod]) for pod in failed(ENOUGH)]
     for pod in pods[:-1]:

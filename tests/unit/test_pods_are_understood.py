@@ -59,7 +59,8 @@ def test_why_a_container_does_not_start_is_told_as_kubelet_tells_it(reason: str,
     pod = fact(phase="Pending", state={"waiting": {"reason": reason, "message": "because"}})
     assert pod.waits_for is not None
     assert pod.waits_for.reason == told
-    assert pod.waits_for.message == f"{reason}: because"
+    assert pod.waits_for.message.startswith(f"{reason}: because")
+    assert ("podTemplate.image" in pod.waits_for.message) == (told == "ImageNotPulled")
 
 
 def test_why_no_node_takes_it_is_told_as_the_scheduler_tells_it() -> None:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import time
+from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 from cluster_examples import SETTINGS, run_object
 from ledger_examples import Mini
 from played_pool import Fails, PlayedPool, always
@@ -62,6 +64,62 @@ def test_input_that_is_refused_is_told_as_the_user_knows_it(tmp_path: Path) -> N
     said = turns.held.finding.message
     assert said.startswith("spec.data.path: data/lorenz.h5: no such data file")
     assert "/autolfads/" not in said
+    turns.end()
+
+
+def in_training(turns: VolumeTurns, tmp_path: Path) -> PlayedPool:
+    """Let a run be prepared."""
+    played = PlayedPool(tmp_path / RUN.folder, Mini())
+    played.want(1)
+    deadline = time.monotonic() + 30
+    while not (turns.seen and turns.seen.prepared) and time.monotonic() < deadline:
+        turn(turns, played)
+    assert turns.seen is not None
+    assert turns.seen.prepared
+    return played
+
+
+def until(turns: VolumeTurns, happens: Callable[[], object]) -> None:
+    deadline = time.monotonic() + 30
+    while not happens() and time.monotonic() < deadline:
+        turns.next_at = 0.0
+        turns.step(idle=False)
+        time.sleep(0.01)
+    assert happens()
+
+
+@pytest.mark.parametrize("operator", ["the same", "another"])
+def test_a_run_whose_folder_is_gone_is_not_trained_again(tmp_path: Path, operator: str) -> None:
+    turns = begun(tmp_path)
+    in_training(turns, tmp_path)
+    folder = tmp_path / RUN.folder
+    folder.rename(tmp_path / "elsewhere")
+    if operator == "another":
+        turns.end()
+        status = {"seed": 7}
+        run = dataclasses.replace(RUN, status=status)
+        turns = VolumeTurns(run, dataclasses.replace(SETTINGS, root=tmp_path), lambda: None)
+    until(turns, lambda: turns.held)
+    assert turns.held is not None
+    assert turns.held.finding.reason == "RunFolderBroken"
+    assert f"{RUN.folder}: is gone from the volume" in turns.held.finding.message
+    assert not folder.exists()
+    # Brought back, it goes on.
+    (tmp_path / "elsewhere").rename(folder)
+    turns.try_again(RUN)
+    until(turns, lambda: turns.seen and turns.held is None and not turns.trouble)
+    turns.end()
+
+
+def test_a_volume_that_is_not_mounted_is_waited_for(tmp_path: Path) -> None:
+    turns = begun(tmp_path)
+    in_training(turns, tmp_path)
+    (tmp_path / "runs").rename(tmp_path / "unmounted")
+    until(turns, lambda: "is it mounted?" in (turns.trouble or ""))
+    assert turns.held is None
+    assert not (tmp_path / "runs").exists()
+    (tmp_path / "unmounted").rename(tmp_path / "runs")
+    until(turns, lambda: turns.trouble is None)
     turns.end()
 
 

@@ -24,6 +24,7 @@ class Asked:
     run: RunObject
     claim_name: str
     claim: Mapping[str, Any] | None
+    owner: tuple[int, int] = (10001, 10001)  # user and group of the volume's files
 
 
 def objection(asked: Asked) -> Finding | None:
@@ -84,6 +85,21 @@ def _template_fits(asked: Asked) -> Finding | None:
     return Finding(Reason.POD_TEMPLATE_INVALID, said)
 
 
+def _is_the_same_user(asked: Asked) -> Finding | None:
+    """The operator publishes and removes what workers have written."""
+    context = asked.run.spec.workers.pod_template.security_context or {}
+    for field, expected in zip(("runAsUser", "runAsGroup"), asked.owner, strict=True):
+        found = context.get(field, expected)
+        if found != expected:
+            return Finding(
+                Reason.POD_TEMPLATE_INVALID,
+                f"spec.workers.podTemplate.securityContext.{field}: found {found}; expected "
+                f"{expected}, or no such field: workers write to the shared volume as the operator "
+                "does. To run as another, install the operator so (its --uid and --gid)",
+            )
+    return None
+
+
 def _claim_is_shared(asked: Asked) -> Finding | None:
     return claim_objection(asked.claim_name, asked.claim)
 
@@ -112,5 +128,6 @@ CHECKS: tuple[Callable[[Asked], Finding | None], ...] = (
     _supported,
     _paths_within,
     _template_fits,
+    _is_the_same_user,
     _claim_is_shared,
 )

@@ -90,13 +90,20 @@ class ClusterFacts:
         )
 
     async def last_warning(self, uid: str) -> str | None:
-        """Return what was last said of an object that is not as it should be."""
-        return await self._last_of(f"involvedObject.uid={uid},type=Warning")
+        """Return what was last said of a pod that cannot start.
 
-    async def _last_of(self, fields: str) -> str | None:
+        Kubelet and scheduler call it `Failed…`; other warnings keep nobody from starting.
+        """
+        return await self._last_of(f"involvedObject.uid={uid},type=Warning", "Failed")
+
+    async def _last_of(self, fields: str, reason: str = "") -> str | None:
         found, _ = await self._client.list(EVENTS, fields=fields)
-        messages = sorted((str(each.get("lastTimestamp")), each.get("message")) for each in found)
-        return str(messages[-1][1]) if messages else None
+        messages = sorted(
+            (str(each.get("lastTimestamp")), str(each.get("message")))
+            for each in found
+            if str(each.get("reason")).startswith(reason)
+        )
+        return messages[-1][1] if messages else None
 
     async def _ask_for_claim(self) -> Mapping[str, Any]:
         with but_for(NOT_FOUND):

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Mapping
 
-from autolfads_operator.cluster.names import PREPARE, WORKER
+from autolfads_operator.cluster.names import PREPARE, WORKER, Reason
+from autolfads_operator.cluster.packing.base import Finding
 from autolfads_operator.cluster.pod_facts import PodFacts
 
 # How many in a row tell that all will: of workers there are many at a time, and a Job waits longer
@@ -18,6 +20,7 @@ class Deaths:
 
     def __init__(self) -> None:
         self._over: dict[str, PodFacts] = {}
+        self._one_runs = False
 
     def last(
         self, role: str, pods: Iterable[PodFacts], begun: Mapping[str, str | None]
@@ -35,11 +38,27 @@ class Deaths:
         enough = MAX_BAD_STARTS[role]
         row = sorted((new | known).values(), key=lambda pod: pod.ended)[-enough:]
         self._over = {pod.uid: pod for pod in row}
-        if any(pod.phase == "running" for pod in pods):
+        self._one_runs = any(pod.phase == "running" for pod in pods)
+        if self._one_runs:
             return None
         if len(row) == enough and all(pod.bad_start for pod in row):
             return row[-1]
         return None
+
+    def so_far(self) -> Finding | None:
+        """Return how the last pod ended, where it did as it started and none runs now."""
+        row = list(self._over.values())
+        if not row or self._one_runs or not row[-1].bad_start:
+            return None
+        bad = sum(1 for _ in itertools.takewhile(lambda pod: pod.bad_start, reversed(row)))
+        last = row[-1]
+        how = f"exit code {last.exit_code}" if last.exit_code is not None else "refused by its node"
+        said = f": {last.last_words}" if last.last_words else ""
+        return Finding(
+            Reason.POD_DIED,
+            f"pod {last.name} ended as it started ({how}){said}; {bad} of the "
+            f"{MAX_BAD_STARTS[last.role]} in a row after which the run waits for you",
+        )
 
     def forget(self) -> None:
         """Begin anew: the user may have changed something."""

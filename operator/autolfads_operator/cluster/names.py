@@ -64,6 +64,7 @@ class Reason:
     # DataReady
     PREPARED = "Prepared"
     PREPARING = "Preparing"
+    WAITING_TO_PREPARE = "Suspended"
     NOT_LOOKED_AT = "NotLookedAt"
     INPUT_REFUSED = "InputRefused"
     FORBIDDEN = "Forbidden"
@@ -81,6 +82,7 @@ class Reason:
     QUEUED = "Queued"
     IMAGE_NOT_PULLED = "ImageNotPulled"
     POD_NOT_STARTED = "PodNotStarted"
+    POD_DIED = "PodDied"
     POD_REFUSED = "PodRefused"
     WORKERS_DIE = "WorkersDie"
     # Progressing

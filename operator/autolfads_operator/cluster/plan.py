@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from autolfads_operator.cluster.children.claims import resource_claims
 from autolfads_operator.cluster.children.jobs import prepare_job, worker_jobs
-from autolfads_operator.cluster.names import CLAIM, PREPARE, QUEUE, ROLE
+from autolfads_operator.cluster.names import CLAIM, MADE_FROM, PREPARE, QUEUE, ROLE
 from autolfads_operator.cluster.pod_facts import PodFacts
 from autolfads_operator.cluster.run_object import RunObject
 from autolfads_operator.cluster.settings import OperatorSettings
@@ -103,22 +103,24 @@ def _towards(
     claims: Mapping[str, Mapping[str, Any]],
     there: Sequence[Mapping[str, Any]],
 ) -> Iterator[Action]:
-    names = {body["metadata"]["name"] for body in bodies}
+    made_from = {body["metadata"]["name"]: _made_from(body) for body in bodies}
     found = {job["metadata"]["name"]: job for job in there}
+    replaced: set[str] = set()
     for name, old in found.items():
         # One that is over will not start a pod again; the run is not over, so there is a new one.
-        if name not in names or _is_over(old):
+        if name not in made_from or made_from[name] != _made_from(old) or _is_over(old):
             yield _delete(old)
+            replaced.add(name)
     for body in bodies:
         name = body["metadata"]["name"]
+        if name in replaced:
+            continue
         job = found.get(name)
         if job is None:
             shared = body["metadata"]["labels"].get(CLAIM)
             if shared is not None:
                 yield Create(claims[shared])
             yield Create(body)
-            continue
-        if _is_over(job):
             continue
         size = body["spec"]["parallelism"]
         if job["spec"].get("parallelism") != size or job["spec"].get("completions") != size:
@@ -142,6 +144,11 @@ def _rest(there: Sequence[Mapping[str, Any]]) -> Iterator[Action]:
 def _delete(job: Mapping[str, Any]) -> DeleteJob:
     metadata = job["metadata"]
     return DeleteJob(metadata["name"], metadata["uid"], metadata.get("labels", {}).get(CLAIM))
+
+
+def _made_from(job: Mapping[str, Any]) -> str | None:
+    found: str | None = job["metadata"].get("annotations", {}).get(MADE_FROM)
+    return found
 
 
 def _is_queued(job: Mapping[str, Any]) -> bool:

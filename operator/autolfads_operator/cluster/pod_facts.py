@@ -100,7 +100,8 @@ def _waits_for(
     waiting = state.get("waiting") or {}
     reason, message = waiting.get("reason", ""), waiting.get("message") or ""
     if reason in PULLS:
-        return Finding(Reason.IMAGE_NOT_PULLED, f"{reason}: {message or 'no word why'}")
+        said = f"{reason}: {message or 'no word why'}; see spec.workers.podTemplate.image"
+        return Finding(Reason.IMAGE_NOT_PULLED, said)
     if reason in CANNOT_START:
         return Finding(Reason.POD_NOT_STARTED, f"{reason}: {message or 'no word why'}")
     scheduled = conditions.get("PodScheduled", {})

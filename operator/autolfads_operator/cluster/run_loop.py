@@ -233,7 +233,12 @@ class RunLoop:
     async def _look(self, run: RunObject, pods: tuple[PodFacts, ...]) -> None:
         operator, volume = self.operator, self._volume
         self._refused = objection(
-            Asked(run, operator.settings.claim, await operator.facts.shared_claim())
+            Asked(
+                run,
+                operator.settings.claim,
+                await operator.facts.shared_claim(),
+                (operator.settings.uid, operator.settings.gid),
+            )
         )
         if volume is not None and volume.refused is not None:
             self._refused = volume.refused
@@ -259,6 +264,7 @@ class RunLoop:
             lacking=await self._lacking(run, wanted),
             not_made=await self._unmade.look(wanted, jobs, pods)
             or await self._unstarted.look(pods),
+            died=self._deaths.so_far(),
             trouble=volume.trouble if volume is not None else None,
             stalled=volume.stalled if volume is not None else False,
             held=self._held,
@@ -324,6 +330,7 @@ class RunLoop:
             if (last := self._deaths.last(role, pods, begun)) is not None:
                 condition = Condition.WORKERS_READY if seen.prepared else Condition.DATA_READY
                 self._held = held_by_deaths(condition, last)
+                self._deaths.forget()
 
     async def _act(self, run: RunObject, now: Situation) -> None:
         pool = self._volume.side.pool if self._volume is not None else None

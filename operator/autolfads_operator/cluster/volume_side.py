@@ -5,6 +5,7 @@ The operator's loop never touches the volume: it reads `seen`, which is replaced
 
 from __future__ import annotations
 
+import errno
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -67,6 +68,7 @@ class VolumeSide:
     tally: Tally = field(init=False, default_factory=Tally)
     unfit: str | None = field(init=False, default=None)  # what the volume cannot do
     keep_results: bool = field(init=False)
+    _begun: bool = field(init=False)  # its data were frozen: the folder holds what was trained
     _noted_keep: bool | None = field(init=False, default=None)
     _controller: Controller | None = field(init=False, default=None)
     _pace: Pace = field(init=False, default_factory=Pace)
@@ -74,6 +76,7 @@ class VolumeSide:
     def __post_init__(self) -> None:
         self.pool = PodPool(self._is_prepared)
         self.keep_results = self.run.spec.keep_results
+        self._begun = self.run.status.get("seed") is not None
 
     def _is_prepared(self) -> bool:
         return self._controller is not None and self._controller.ledger.run is not None
@@ -87,6 +90,7 @@ class VolumeSide:
                 return False
         self._note_keep_results(controller)
         over = controller.turn()
+        self._begun = self._begun or controller.ledger.run is not None
         running = len(self.pool.training)
         self.tally.note(controller.ledger, controller.statuses, running, self.clock())
         picture = picture_of(controller.ledger, controller.statuses)
@@ -114,6 +118,8 @@ class VolumeSide:
 
     def _begin(self) -> Controller | None:
         folder = RunFolder(self.settings.root / self.run.folder)
+        if self._begun:
+            self._refuse_if_gone(folder)
         try:
             owner = claim(folder, owner_of(self.run, self.settings))
         except InputError as error:
@@ -125,10 +131,30 @@ class VolumeSide:
             return None
         folder.receive_workers()
         self.unfit = None
+        self._begun = self._begun or folder.run() is not None
         self._noted_keep = owner.keep_results
         vitals = Vitals(silent_after=self.settings.silent_after)
         self._controller = Controller(folder, owner, self.pool, vitals=vitals)
         return self._controller
+
+    def _refuse_if_gone(self, folder: RunFolder) -> None:
+        """Make nothing in the place of a run that was begun: that would train it all again.
+
+        Raises `StoreError` where its folder was taken away, and `FileNotFoundError` where no
+        folder of any run is seen, as when the volume is not mounted: that passes by itself.
+        """
+        if folder.root.is_dir() and folder.owner() is not None:
+            return
+        if not folder.root.parent.is_dir():
+            where = folder.root.parent
+            raise FileNotFoundError(
+                errno.ENOENT, f"{where} is not there; is it mounted?", str(where)
+            )
+        raise StoreError(
+            f"{self.run.folder}: is gone from the volume, or empty; nothing is made in its place. "
+            "Bring it back and set spec.suspend: true and then false, or apply a run of another "
+            "name"
+        )
 
     def _note_keep_results(self, controller: Controller) -> None:
         """Write down whether results outlive the run's object: it may change while it exists."""

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import errno
 import logging
+import re
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 from autolfads_operator.api import RunSpec
 from autolfads_operator.cluster.chronicle import Chronicle
@@ -27,6 +29,10 @@ SHORTEST, LONGEST = 0.1, 1.0  # seconds between turns
 IN_A_SECOND = 200  # turns of all runs together: what a fraction of one processor core can do
 SHARE = 3.0  # a volume rests at least so many times what a turn took
 SELDOM = 5.0  # seconds between turns when little can come of them, or the last one failed
+HOW_TO_GO_ON = (
+    "When the file is mended, set spec.suspend: true and then false, and the run goes on; what is "
+    "wrong in the manifest itself is mended by applying a run of another name"
+)
 LONGEST_WORDS = 500  # characters of a trouble
 SOON = 0.5  # seconds until a turn that was put off is asked for again
 LATE = 10.0  # seconds that no turn takes where all is well
@@ -114,6 +120,7 @@ class VolumeTurns:
             self.refused = Finding(Reason.SPEC_CHANGED, str(error))
         except InputError as error:
             said = as_the_user_knows_it(str(error), self.side.run.spec)
+            said = f"{said}\n{HOW_TO_GO_ON}"
             self.held = Held(Condition.DATA_READY, Finding(Reason.INPUT_REFUSED, said))
         except StoreError as error:
             finding = Finding(Reason.RUN_FOLDER_BROKEN, str(error))
@@ -168,8 +175,7 @@ def as_the_user_knows_it(said: str, spec: RunSpec) -> str:
 
     A worker sees the claim's folder of data at another place than the user.
     """
-    said = said.replace(f"{DATA_FOLDER}/", f"{DATA}/")
     for field, path in (("spec.data.path", spec.data.path), ("spec.configFile", spec.config_file)):
-        if path is not None and said.startswith(f"{DATA}/{path}:"):
-            return f"{field}: {said}"
-    return said
+        if path is not None and said.startswith(f"{Path(DATA_FOLDER, path)}:"):
+            said = f"{field}: {said}"
+    return re.sub(rf"{DATA_FOLDER}\b", DATA, said)

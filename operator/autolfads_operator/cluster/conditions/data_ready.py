@@ -23,4 +23,6 @@ def data_ready(now: Situation) -> Verdict:
         return Verdict("Unknown", Reason.NOT_LOOKED_AT, "the run is not taken up")
     if (obstacle := to_prepare(now)) is not None:
         return Verdict("False", obstacle.reason, obstacle.message)
+    if now.run.spec.suspend:
+        return Verdict("False", Reason.WAITING_TO_PREPARE, "they are checked when it goes on")
     return Verdict("False", Reason.PREPARING, "data and configuration are being checked")

@@ -35,6 +35,8 @@ def failed(now: Situation) -> Verdict:
             f"not ended within activeDeadlineSeconds ({seconds} s); what was done is saved: raise "
             "it, and the run goes on",
         )
+    if now.refused is not None:
+        return Verdict("True", now.refused.reason, now.refused.message)
     if now.held is not None:
         return Verdict("True", now.held.finding.reason, now.held.finding.message)
     return Verdict("False", Reason.NOT_FAILED, "the run has not failed")

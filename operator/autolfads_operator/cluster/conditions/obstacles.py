@@ -12,7 +12,7 @@ from autolfads_operator.cluster.pod_facts import PodFacts
 
 def to_prepare(now: Situation) -> Finding | None:
     """Return what keeps the pod that prepares."""
-    return now.not_made or queued(now) or next(_of_pods(now), None)
+    return now.not_made or queued(now) or next(_of_pods(now), None) or now.died
 
 
 def _of_pods(now: Situation) -> Iterator[Finding]:

@@ -43,6 +43,7 @@ class Situation:
         lacking: what nodes lack for its workers.
         not_made: why the API refused to make or change a child or a Job's pods, or why a pod that
             was made does not start and does not say so itself.
+        died: how the last pod ended, where it did as it started, and none runs now.
         trouble: what the run's volume does not do, in plain words.
         stalled: whether the volume does not answer at all.
         held: why it waits for its user.
@@ -59,6 +60,7 @@ class Situation:
     pods: Sequence[PodFacts] = ()
     lacking: Finding | None = None
     not_made: Finding | None = None
+    died: Finding | None = None
     trouble: str | None = None
     stalled: bool = False
     held: Held | None = None

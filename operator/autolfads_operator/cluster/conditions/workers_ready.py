@@ -23,7 +23,7 @@ def workers_ready(now: Situation) -> Verdict:
         return Verdict("False", now.lacking.reason, now.lacking.message)
     if now.wanted.stage != "train":
         return Verdict("False", Reason.WAITING_FOR_DATA, "workers come when the data are checked")
-    obstacle = now.not_made or queued(now) or _of_pods(now)
+    obstacle = now.not_made or queued(now) or _of_pods(now) or now.died
     if now.ready >= now.wanted.count:
         return Verdict("True", Reason.READY, _all_ready(now))
     so_far = f"{now.ready} of {now.wanted.count} workers have shown life"
