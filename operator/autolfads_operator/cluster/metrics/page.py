@@ -24,7 +24,7 @@ from autolfads_operator.cluster.runs import Runs
 from autolfads_trainer.disk import COUNTS
 
 
-@dataclass
+@dataclass(eq=False)  # the registry keeps it by what it is
 class Page:
     """All that there is to tell, made anew each time that it is asked for."""
 
