@@ -190,9 +190,37 @@ OF_THE_CLUSTER = (
     Safeguard(
         "while one works, nothing is given up",
         f"{OPERATOR}/cluster/deaths.py",
-        '        if any(pod.phase == "running" for pod in pods):\n            return None\n',
+        "if at_work or len(row)",
+        "if len(row)",
+        "test_deaths_in_a_row_are_counted.py::test_while_one_works_nothing_is_given_up",
+    ),
+    Safeguard(
+        "who has shown life has not died as it started",
+        f"{OPERATOR}/cluster/deaths.py",
+        " or pod.uid in self._lived:",
+        ":",
+        "test_deaths_in_a_row_are_counted.py::test_who_has_shown_life_was_killed_and_has_not_died_as_it_started",
+    ),
+    Safeguard(
+        "a node that comes up holds no run",
+        f"{OPERATOR}/cluster/deaths.py",
+        "return row[-1] if _is_long_enough(row) else None",
+        "return row[-1]",
+        "test_deaths_in_a_row_are_counted.py::test_a_node_that_comes_up_may_refuse_all_pods_for_a_while",
+    ),
+    Safeguard(
+        "a run that was begun is not begun again",
+        f"{OPERATOR}/cluster/volume_side.py",
+        "        if self._begun:\n            self._refuse_if_gone(folder)\n",
         "",
-        "test_deaths_in_a_row_are_counted.py::test_while_one_runs_nothing_is_given_up",
+        "test_turns_on_the_volume.py::test_a_run_whose_folder_is_gone_is_not_trained_again",
+    ),
+    Safeguard(
+        "one run's records do not fill the memory of all",
+        f"{OPERATOR}/controller/ledger.py",
+        "        if self.held > self.most_held:\n",
+        "        if False:\n",
+        "test_controller_reads_little.py::test_more_records_than_a_run_makes_are_not_kept",
     ),
     Safeguard(
         "pods count that went with their Job",
@@ -204,9 +232,9 @@ OF_THE_CLUSTER = (
     Safeguard(
         "who was told to leave has not died",
         f"{OPERATOR}/cluster/pod_facts.py",
-        'if self.phase != "over" or self.leaving or',
-        'if self.phase != "over" or',
-        "test_pods_are_understood.py::test_one_that_was_told_to_leave_made_no_bad_start_however_it_ended",
+        "told = self.leaving or self.disrupted or",
+        "told = self.disrupted or",
+        "test_pods_are_understood.py::test_who_was_told_to_leave_or_was_taken_away_has_not_died",
     ),
     Safeguard(
         "what the user changed is a new chance",

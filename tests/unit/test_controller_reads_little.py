@@ -12,6 +12,10 @@ from ledger_examples import Mini, without_syncing
 from played_pool import PlayedPool, controller_for, played, to_the_end
 
 from autolfads_operator.controller import loop
+from autolfads_operator.controller.reading import read_ledger
+from autolfads_trainer.disk import StoreError
+from autolfads_trainer.records import Task
+from autolfads_trainer.store import RunFolder
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -70,3 +74,32 @@ def test_a_run_that_is_over_removes_nothing_more(tmp_path: Path) -> None:
     pool = PlayedPool(tmp_path, Mini(population=2, generations=3), 2)
     assert controller_for(tmp_path, pool).turn()
     assert sorted(tmp_path.rglob("*.ckpt")) == before
+
+
+def test_more_records_than_a_run_makes_are_not_kept(tmp_path: Path) -> None:
+    """A worker can write what it likes into its run's folder, and other runs share the process."""
+    played(tmp_path, Mini(population=2, generations=3))
+    owner = RunFolder(tmp_path).owner()
+    assert owner is not None
+    whole = read_ledger(RunFolder(tmp_path), owner)
+    assert 0 < whole.held < 20_000
+    leg = "members/000/gen-003"
+    for attempt in range(2, 40):
+        place = f"{leg}/attempt-{attempt}"
+        made = Task(kind="train", folder=place, worker="w", attempt=attempt, start_from="x" * 9000)
+        RunFolder(tmp_path).give_task(made)
+    for place in (tmp_path / leg).glob("attempt-1/outcome.json"):
+        place.unlink()
+    (tmp_path / "end.json").unlink()
+    with pytest.raises(StoreError, match=r"more than 0\.1 MB of orders, tasks and outcomes"):
+        read_ledger(RunFolder(tmp_path), owner, most_held=100_000)
+
+
+def test_what_is_over_weighs_no_more(tmp_path: Path) -> None:
+    played(tmp_path, Mini(population=2, generations=3))
+    owner = RunFolder(tmp_path).owner()
+    assert owner is not None
+    ledger = read_ledger(RunFolder(tmp_path), owner)
+    for place in list(ledger.legs):
+        ledger.forget(place)
+    assert ledger.held < 2_000  # of prepare and export

@@ -5,13 +5,15 @@ from __future__ import annotations
 import errno
 import os
 import resource
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from run_directory_examples import end_of, in_child
 
 from autolfads_trainer import folders
-from autolfads_trainer.folders import DEEPEST, names_in, remove_folder
+from autolfads_trainer.folders import DEEPEST, names_in, remove_below
 
 
 @pytest.fixture
@@ -62,7 +64,7 @@ def test_of_too_many_names_some_are_listed(tmp_path: Path, few: int) -> None:
 def test_however_many_they_are_all_are_removed(tmp_path: Path, few: int) -> None:
     fill(tmp_path / "x", 3 * few + 1)
     fill(tmp_path / "x/inner", 2 * few)
-    remove_folder(tmp_path / "x")
+    remove_below(tmp_path, ["x"])
     assert names_in(tmp_path) == []
 
 
@@ -70,7 +72,7 @@ def test_however_many_they_are_all_are_removed(tmp_path: Path, few: int) -> None
 @pytest.mark.parametrize("depth", [DEEPEST - 1, DEEPEST, DEEPEST + 1, 200])
 def test_however_deep_they_are_all_are_removed(tmp_path: Path, depth: int) -> None:
     nest(tmp_path / "x", depth)
-    remove_folder(tmp_path / "x")
+    remove_below(tmp_path, ["x"])
     assert names_in(tmp_path) == []
 
 
@@ -78,17 +80,49 @@ def test_what_a_link_leads_to_stays(tmp_path: Path) -> None:
     fill(tmp_path / "others", 1)
     (tmp_path / "x").mkdir()
     (tmp_path / "x/link").symlink_to(tmp_path / "others")
-    remove_folder(tmp_path / "x")
+    remove_below(tmp_path, ["x"])
     assert names_in(tmp_path) == ["others"]
     assert names_in(tmp_path / "others") == ["000"]
 
 
-def test_a_link_is_no_folder(tmp_path: Path) -> None:
+def test_a_link_itself_is_removed(tmp_path: Path) -> None:
     fill(tmp_path / "others", 1)
     (tmp_path / "x").symlink_to(tmp_path / "others")
-    with pytest.raises(OSError):
-        remove_folder(tmp_path / "x")
+    remove_below(tmp_path, ["x"])
+    assert names_in(tmp_path) == ["others"]
     assert names_in(tmp_path / "others") == ["000"]
+
+
+def test_a_link_on_the_way_leads_nowhere(tmp_path: Path) -> None:
+    """Also where it took a folder's place after that was looked at."""
+    fill(tmp_path / "others", 1)
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run/x").symlink_to(tmp_path / "others")
+    with pytest.raises(OSError):
+        remove_below(tmp_path / "run", ["x", "000"])
+    assert names_in(tmp_path / "others") == ["000"]
+
+
+@pytest.mark.skipif(not hasattr(os, "O_PATH"), reason="needs Linux")
+def test_what_its_maker_may_not_change_is_removed_all_the_same() -> None:
+    """As who owns it: root need not ask, and would not meet it."""
+    with tempfile.TemporaryDirectory() as temporary:  # pytest's own is closed to others
+        root = Path(temporary)
+        (root / "x").mkdir()
+        for name, mode in (("fixed", 0o555), ("closed", 0)):
+            fill(root / "x" / name, 1)
+            (root / "x" / name).chmod(mode)
+
+        def as_owner() -> None:
+            if os.geteuid() == 0:
+                for path in (root, *root.rglob("*")):
+                    os.chown(path, 10001, 10001)
+                os.setegid(10001)
+                os.seteuid(10001)
+            remove_below(root, ["x"])
+
+        assert end_of(in_child(as_owner)) == 0
+        assert names_in(root) == []
 
 
 def test_who_makes_names_faster_than_they_go_is_not_waited_for(
@@ -104,5 +138,5 @@ def test_who_makes_names_faster_than_they_go_is_not_waited_for(
 
     monkeypatch.setattr(os, "unlink", and_another)
     with pytest.raises(OSError, match="not empty") as error:
-        remove_folder(tmp_path / "x")
+        remove_below(tmp_path, ["x"])
     assert error.value.errno == errno.ENOTEMPTY

@@ -81,48 +81,31 @@ def test_a_node_is_lost_when_its_controller_says_so_of_a_running_pod() -> None:
     assert not fact(conditions=({"type": "Ready", "status": "True"},)).node_lost
 
 
-@pytest.mark.parametrize(
-    ("state", "bad"),
-    [
-        (ended(1), True),
-        (ended(137), True),
-        (ended(1, lived=40), False),  # it has worked
-        (ended(0), True),  # an image that does something else
-        (ended(0, lived=40), False),
-        (ended(143), False),  # told to leave
-    ],
-)
-def test_a_bad_start_is_one_that_ended_by_itself_before_it_did_anything(
-    state: dict[str, Any], bad: bool
-) -> None:
-    assert fact(phase="Failed", state=state).bad_start is bad
-
-
-def test_one_that_was_told_to_leave_made_no_bad_start_however_it_ended() -> None:
-    deleted = fact(phase="Failed", state=ended(137), deletionTimestamp="2026-11-01T12:00:01Z")
-    assert not deleted.bad_start
-
-
 DISRUPTED = ({"type": "DisruptionTarget", "status": "True"},)
 
 
 @pytest.mark.parametrize(
-    ("more", "bad"),
+    ("more", "by_itself"),
     [
-        ({"state": ended(128), "phase": "Failed"}, True),
-        ({"state": {}, "phase": "Failed"}, True),  # its node would not have it
-        ({"state": {}, "phase": "Failed", "conditions": DISRUPTED}, False),  # evicted
-        ({"state": ended(137, lived=40), "phase": "Failed", "role": "prepare"}, True),
+        ({"state": ended(1)}, True),
+        ({"state": ended(137)}, True),
+        ({"state": ended(0)}, True),  # an image that does something else
+        ({"state": ended(143)}, False),  # told to leave
+        ({"state": {}}, True),  # its node would not have it
+        ({"state": {}, "conditions": DISRUPTED}, False),  # evicted
+        ({"state": ended(137), "deletionTimestamp": "2026-11-01T12:00:01Z"}, False),
     ],
 )
-def test_a_pod_that_could_not_do_anything(more: dict[str, Any], bad: bool) -> None:
-    assert fact(**more).bad_start is bad
+def test_who_was_told_to_leave_or_was_taken_away_has_not_died(
+    more: dict[str, Any], by_itself: bool
+) -> None:
+    assert fact(phase="Failed", **more).ended_by_itself is by_itself
 
 
 def test_one_that_could_not_be_started_has_not_lived_since_1970() -> None:
     state = ended(128)
     state["terminated"]["startedAt"] = "1970-01-01T00:00:00Z"
-    assert fact(phase="Failed", state=state).bad_start
+    assert fact(phase="Failed", state=state).was_short
 
 
 def test_a_worker_that_needed_too_much_memory_is_told_so() -> None:

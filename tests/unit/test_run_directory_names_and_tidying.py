@@ -11,7 +11,7 @@ from run_directory_examples import Disk, order, run, task
 
 from autolfads_trainer import disk, store
 from autolfads_trainer.disk import StoreError, is_kept, is_temporary, temporary
-from autolfads_trainer.folders import remove_folder
+from autolfads_trainer.folders import remove_below
 from autolfads_trainer.records import Assignment, End, Outcome, Owner, WorkerStatus
 from autolfads_trainer.store import RunFolder
 
@@ -388,11 +388,11 @@ def test_a_folder_into_which_somebody_still_writes_is_not_gone(folder, monkeypat
     place = folder.path("members/000")
     place.mkdir(parents=True)
 
-    def beaten(path: Path) -> None:
-        (path / "again").touch()
+    def beaten(root: Path, parts: tuple[str, ...]) -> None:
+        (root.joinpath(*parts) / "again").touch()
         raise OSError(errno.ENOTEMPTY, "somebody was faster")
 
-    monkeypatch.setattr(disk, "remove_folder", beaten)
+    monkeypatch.setattr(disk, "remove_below", beaten)
     assert not folder.remove("members/000")
     monkeypatch.undo()
     assert folder.remove("members/000")
@@ -403,13 +403,13 @@ def test_a_folder_of_which_another_removes_a_part_is_removed_all_the_same(folder
     place.mkdir(parents=True)
     calls = []
 
-    def half(path: Path) -> None:
-        calls.append(path)
+    def half(root: Path, parts: tuple[str, ...]) -> None:
+        calls.append(parts)
         if len(calls) == 1:
             raise FileNotFoundError(errno.ENOENT, "another was faster")
-        remove_folder(path)
+        remove_below(root, parts)
 
-    monkeypatch.setattr(disk, "remove_folder", half)
+    monkeypatch.setattr(disk, "remove_below", half)
     assert folder.remove("members/000")
     assert len(calls) == 2
 
@@ -426,10 +426,10 @@ def test_a_removal_that_the_disk_refuses_is_told(folder, monkeypatch):
     place = folder.path("members/000")
     place.mkdir(parents=True)
 
-    def fails(_path: Path) -> None:
+    def fails(_root: Path, _parts: tuple[str, ...]) -> None:
         raise OSError(errno.EIO, "no")
 
-    monkeypatch.setattr(disk, "remove_folder", fails)
+    monkeypatch.setattr(disk, "remove_below", fails)
     with pytest.raises(OSError, match="no"):
         folder.remove("members/000")
 

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import UTC, datetime
 from typing import Any
 
+import pytest
 from cluster_examples import pod_body, run_object
 
 from autolfads_operator.cluster.backoff import Backoff
 from autolfads_operator.cluster.client import ApiError, Client
 from autolfads_operator.cluster.cluster_facts import ClusterFacts
 from autolfads_operator.cluster.lost_nodes import GIVEN_UP, LostNodes
+from autolfads_operator.cluster.packing import Finding
 from autolfads_operator.cluster.plan import Wanted
 from autolfads_operator.cluster.pod_facts import PodFacts, facts_of
-from autolfads_operator.cluster.unmade import Unmade
+from autolfads_operator.cluster.unmade import PODS_ARE_MADE, Unmade
 from autolfads_operator.cluster.unstarted import NORMAL, Unstarted
+from autolfads_operator.cluster.voice import COUNTS, MOST_WRITES, Voice
 
 NOT_READY = ({"type": "Ready", "status": "False"},)
 
@@ -107,3 +111,40 @@ def test_a_pod_that_waits_without_a_word_is_asked_about_after_a_while() -> None:
     assert why("MountVolume.SetUp failed") == (None, "PodNotStarted")
     assert why(None) == (None, None)  # an image is pulled
     assert why(None, spec={}) == (None, "Unschedulable")
+
+
+class Jobs(ClusterFacts):
+    """A cluster in which a Job may not make all of its pods."""
+
+    refused_at = datetime(2026, 11, 1, tzinfo=UTC)
+
+    async def failed_creations(self, job: str, since: datetime) -> str | None:
+        del job
+        return "exceeded quota" if self.refused_at >= since else None
+
+
+@pytest.mark.parametrize("alive", [0, 1, 2])
+@pytest.mark.parametrize("recent", [True, False])
+def test_pods_that_may_not_be_made_are_told_also_where_some_may(alive: int, recent: bool) -> None:
+    async def looked() -> Finding | None:
+        clock, facts = Clock(), Jobs(Client("lab"), "claim")
+        if recent:
+            facts.refused_at = datetime.now(UTC)
+        unmade = Unmade(facts, clock)
+        job = {"metadata": {"name": "workers"}, "spec": {}}
+        pods = facts_of([pod_body(f"p{number}") for number in range(alive)])
+        clock.now = 100.0
+        await unmade.look(Wanted("train", 2), [job], pods)
+        clock.now += PODS_ARE_MADE + 1
+        return await unmade.look(Wanted("train", 2), [job], pods)
+
+    finding = asyncio.run(looked())
+    assert (finding is not None) == (alive < 2 and recent)
+
+
+def test_a_status_that_changes_without_an_end_is_written_now_and_then() -> None:
+    voice = Voice(Client("lab"))
+    may = [voice._may_write() for _ in range(100)]
+    assert sum(may) == MOST_WRITES
+    voice._counted_at -= 3 * COUNTS
+    assert [voice._may_write() for _ in range(4)] == [True, True, True, False]

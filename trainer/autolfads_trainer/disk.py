@@ -15,11 +15,11 @@ import re
 import secrets
 import stat
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TypeVar
 
-from autolfads_trainer.folders import remove_folder
+from autolfads_trainer.folders import remove_below
 
 _TRANSIENT = {errno.ESTALE, errno.EIO, errno.EINTR, errno.EAGAIN}
 _TRIES = 5
@@ -301,19 +301,16 @@ def forget(partial: Path) -> None:
         retried(partial.unlink)
 
 
-def remove(path: Path) -> bool:
-    """Remove a file, a link or a folder with all that is in it; it may be gone already.
+def remove(root: Path, parts: Sequence[str]) -> bool:
+    """Remove a file, a link or a folder below `root`; it may be gone already.
 
     Returns whether it is gone: a worker that was given up may still write into a folder.
     """
     for _ in range(_TRIES):
         try:
-            if path.is_dir() and not path.is_symlink():
-                remove_folder(path)
-            else:
-                path.unlink()
+            remove_below(root, parts)
         except FileNotFoundError:  # another was faster, perhaps with a part of it
-            if not os.path.lexists(path):
+            if not os.path.lexists(root.joinpath(*parts)):
                 return True
         except OSError as error:
             if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):

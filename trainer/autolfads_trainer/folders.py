@@ -6,10 +6,13 @@ out of memory nor of open files: a controller does it for many runs.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import itertools
 import os
 import secrets
+import stat
+from collections.abc import Sequence
 from pathlib import Path
 
 MOST_NAMES = 20_000  # of one folder at a time; ours have some hundreds
@@ -25,17 +28,26 @@ def names_in(folder: Path) -> list[str]:
         return sorted(entry.name for entry in itertools.islice(entries, MOST_NAMES))
 
 
-def remove_folder(path: Path) -> None:
-    """Remove a folder with all that is in it.
+def remove_below(root: Path, parts: Sequence[str]) -> None:
+    """Remove a file, a link, or a folder with all that is in it: the one that `parts` lead to.
 
-    Raises `OSError`: with ENOTEMPTY where somebody still writes into it.
+    Each folder on the way is opened in the one before: whoever puts a link in its place meanwhile
+    leads nowhere. Raises `OSError`: ENOTDIR or ELOOP for such a link, ENOTEMPTY where somebody
+    still writes into the folder.
     """
-    handle = os.open(path, _FOLDER)
+    folder = os.open(root, _FOLDER)
     try:
-        _empty(handle, handle, 1)
+        for part in parts[:-1]:
+            inner = os.open(part, _FOLDER, dir_fd=folder)
+            os.close(folder)
+            folder = inner
+        found = os.stat(parts[-1], dir_fd=folder, follow_symlinks=False)
+        if stat.S_ISDIR(found.st_mode):
+            _remove_in(folder, parts[-1], folder, 1)
+        else:
+            os.unlink(parts[-1], dir_fd=folder)
     finally:
-        os.close(handle)
-    path.rmdir()
+        os.close(folder)
 
 
 def _empty(folder: int, top: int, level: int) -> None:
@@ -45,6 +57,7 @@ def _empty(folder: int, top: int, level: int) -> None:
             found = list(itertools.islice(entries, MOST_NAMES))
         if not found:
             return
+        _let_change(folder)
         for entry in found:
             if not entry.is_dir(follow_symlinks=False):
                 os.unlink(entry.name, dir_fd=folder)
@@ -55,10 +68,32 @@ def _empty(folder: int, top: int, level: int) -> None:
     raise OSError(errno.ENOTEMPTY, os.strerror(errno.ENOTEMPTY))
 
 
-def _remove_in(folder: int, name: str, top: int, level: int) -> None:
-    handle = os.open(name, _FOLDER, dir_fd=folder)
+def _let_change(folder: int) -> None:
+    """Let what is in an open folder be removed: its maker can have forbidden it to himself."""
+    if not os.fstat(folder).st_mode & stat.S_IWUSR:
+        with contextlib.suppress(PermissionError):  # of somebody else's: removing tells
+            os.fchmod(folder, stat.S_IRWXU)
+
+
+def _open(folder: int, name: str) -> int:
     try:
-        _empty(handle, top, level)
+        return os.open(name, _FOLDER, dir_fd=folder)
+    except PermissionError:
+        if not hasattr(os, "O_PATH"):
+            raise
+    # By what the name leads to at this moment, and not by the name: that can become a link.
+    place = os.open(name, _FOLDER | os.O_PATH, dir_fd=folder)
+    try:
+        Path(f"/proc/self/fd/{place}").chmod(stat.S_IRWXU)
+    finally:
+        os.close(place)
+    return os.open(name, _FOLDER, dir_fd=folder)
+
+
+def _remove_in(folder: int, name: str, top: int, level: int) -> None:
+    handle = _open(folder, name)
+    try:
+        _empty(handle, handle if level == 1 else top, level)
     finally:
         os.close(handle)
     os.rmdir(name, dir_fd=folder)

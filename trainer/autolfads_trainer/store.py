@@ -400,7 +400,8 @@ class RunFolder:
 
     def remove(self, relative: str) -> bool:
         """Remove a file or a folder below the run directory; return whether it is gone."""
-        return remove(self._place(relative))
+        path = self._place(relative)
+        return remove(self.root, path.relative_to(self.root).parts)
 
     def contents(self, relative: str | None = None) -> list[str]:
         """Return the names in a folder: to tidy up what is over, never to wait for something.

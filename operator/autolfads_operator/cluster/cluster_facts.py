@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, Generic, TypeVar
 
 from autolfads_operator.cluster.client import (
@@ -83,11 +84,10 @@ class ClusterFacts:
                 return Finding(Reason.FORBIDDEN, f"what nodes offer cannot be seen: {error}")
             raise
 
-    async def failed_creations(self, job: str) -> str | None:
+    async def failed_creations(self, job: str, since: datetime) -> str | None:
         """Return what the Job controller last said of pods that it may not make."""
-        return await self._last_of(
-            f"involvedObject.kind=Job,involvedObject.name={job},reason=FailedCreate"
-        )
+        of_it = f"involvedObject.kind=Job,involvedObject.name={job},reason=FailedCreate"
+        return await self._last_of(of_it, since=since)
 
     async def last_warning(self, uid: str) -> str | None:
         """Return what was last said of a pod that cannot start.
@@ -96,14 +96,18 @@ class ClusterFacts:
         """
         return await self._last_of(f"involvedObject.uid={uid},type=Warning", "Failed")
 
-    async def _last_of(self, fields: str, reason: str = "") -> str | None:
+    async def _last_of(
+        self, fields: str, reason: str = "", since: datetime | None = None
+    ) -> str | None:
         found, _ = await self._client.list(EVENTS, fields=fields)
         messages = sorted(
             (str(each.get("lastTimestamp")), str(each.get("message")))
             for each in found
             if str(each.get("reason")).startswith(reason)
         )
-        return messages[-1][1] if messages else None
+        if not messages or (since is not None and _is_before(messages[-1][0], since)):
+            return None
+        return messages[-1][1]
 
     async def _ask_for_claim(self) -> Mapping[str, Any]:
         with but_for(NOT_FOUND):
@@ -119,3 +123,10 @@ class ClusterFacts:
         classes, _ = await self._client.list(DEVICE_CLASSES)
         slices, _ = await self._client.list(RESOURCE_SLICES)
         return offer_of(nodes, classes, slices)
+
+
+def _is_before(time: str, since: datetime) -> bool:
+    try:
+        return datetime.fromisoformat(time) < since
+    except ValueError:
+        return False

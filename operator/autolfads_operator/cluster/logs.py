@@ -7,6 +7,8 @@ import logging
 from datetime import UTC, datetime
 from typing import Literal
 
+from autolfads_operator.view.tell import printable
+
 FIELDS = ("run", "generation", "member")
 
 
@@ -35,9 +37,12 @@ class Lines(logging.Formatter):
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802  (logging's own name)
         """Return the line, with the run's name before the message."""
-        line = super().formatMessage(record)
+        # A worker may have written a part of it: it must not look like a line of its own.
+        record.message = "\n    ".join(map(printable, record.message.splitlines()))
         run = getattr(record, "run", None)
-        return line if run is None else line.replace(record.message, f"{run}: {record.message}", 1)
+        if run is not None:
+            record.message = f"{run}: {record.message}"
+        return super().formatMessage(record)
 
 
 def set_up_logs(form: Literal["text", "json"], *, verbose: bool) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
-from autolfads_operator.cluster.names import CONTAINER, LEFT, PREPARE, ROLE, Reason
+from autolfads_operator.cluster.names import CONTAINER, LEFT, ROLE, Reason
 from autolfads_operator.cluster.packing.base import Finding
 
 Phase = Literal["waiting", "running", "over"]
@@ -16,7 +16,7 @@ Phase = Literal["waiting", "running", "over"]
 PULLS = ("ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull",
          "ImageInspectError", "RegistryUnavailable")  # fmt: skip
 CANNOT_START = ("CreateContainerConfigError", "CreateContainerError", "RunContainerError")
-SOON = 20.0  # seconds: who ends sooner, and not because told to, has not done anything
+SOON = 20.0  # seconds: who ends sooner has not done anything
 
 
 @dataclass(frozen=True)
@@ -41,14 +41,19 @@ class PodFacts:
     last_words: str = ""
 
     @property
-    def bad_start(self) -> bool:
-        """Whether it ended before it did anything, where there was something to do."""
-        if self.phase != "over" or self.leaving or self.disrupted:
-            return False
-        # Without a code the node has refused it; with 0 it may be no worker at all, but an image
-        # that does something else. The pod that prepares has only one thing to do.
-        soon = self.lived < SOON or self.role == PREPARE
-        return self.exit_code != LEFT and soon
+    def ended_by_itself(self) -> bool:
+        """Whether it is over, and nobody had told it to leave or taken it away.
+
+        Without an exit code its node has refused it; with 0 it may be no worker at all, but an
+        image that does something else.
+        """
+        told = self.leaving or self.disrupted or self.exit_code == LEFT
+        return self.phase == "over" and not told
+
+    @property
+    def was_short(self) -> bool:
+        """Whether it lived too shortly to have done anything."""
+        return self.lived < SOON
 
 
 def facts_of(pods: Iterable[Mapping[str, Any]]) -> tuple[PodFacts, ...]:

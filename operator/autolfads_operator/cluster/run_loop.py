@@ -264,7 +264,7 @@ class RunLoop:
             lacking=await self._lacking(run, wanted),
             not_made=await self._unmade.look(wanted, jobs, pods)
             or await self._unstarted.look(pods),
-            died=self._deaths.so_far(),
+            died=self._deaths.so_far(pods),
             trouble=volume.trouble if volume is not None else None,
             stalled=volume.stalled if volume is not None else False,
             held=self._held,
@@ -296,6 +296,8 @@ class RunLoop:
         seen = volume.seen if volume is not None else None
         if run.spec.suspend or self._held is not None or rests:
             return Wanted("rest")
+        if volume is not None and volume.refused is not None:
+            return Wanted("rest")  # the folder is another run's: nobody here has work
         if self._refused is not None or seen is None:
             return Wanted("unknown")
         if not seen.prepared:
@@ -327,7 +329,8 @@ class RunLoop:
                 job["metadata"]["name"]: job.get("status", {}).get("startTime") for job in jobs
             }
             role = WORKER if seen.prepared else PREPARE
-            if (last := self._deaths.last(role, pods, begun)) is not None:
+            last = self._deaths.last(role, pods, begun, seen.showing_life)
+            if last is not None:
                 condition = Condition.WORKERS_READY if seen.prepared else Condition.DATA_READY
                 self._held = held_by_deaths(condition, last)
                 self._deaths.forget()

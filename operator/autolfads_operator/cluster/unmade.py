@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from autolfads_operator.cluster.children.in_the_manifest import in_the_manifest
@@ -43,22 +44,30 @@ class Unmade:
     async def look(
         self, wanted: Wanted, jobs: Sequence[Any], pods: Sequence[PodFacts]
     ) -> Finding | None:
-        """Return why there are no pods; None: there are, or it is too soon to say.
+        """Return why pods are missing; None: none is, or it is too soon to say.
 
         Raises `ApiError`.
         """
         alive = [pod for pod in pods if pod.phase != "over"]
         starting = [job for job in jobs if not job["spec"].get("suspend")]
         now = self._clock()
-        if wanted.stage == "rest" or not starting or alive:
+        enough = len(alive) >= wanted.count or wanted.stage not in ("prepare", "train")
+        if enough or not starting:
             self._short_since = None
-            if alive or wanted.stage == "rest":
+            if enough:
                 self._finding = None
             return self._finding
         self._short_since = self._short_since or now
         if now - self._short_since >= PODS_ARE_MADE and now - self._asked >= ASK_WHY:
             self._asked = now
-            said = await self._facts.failed_creations(starting[0]["metadata"]["name"])
-            if said is not None:
-                self._finding = Finding(Reason.POD_REFUSED, f"no pod may be made: {said}")
+            self._finding = await self._why(starting, now - self._short_since) or self._finding
         return self._finding
+
+    async def _why(self, jobs: Sequence[Any], short_for: float) -> Finding | None:
+        """Return what the Job controller has said since pods are missing: events stay for hours."""
+        since = datetime.now(UTC) - timedelta(seconds=short_for + PODS_ARE_MADE)
+        for job in jobs:
+            said = await self._facts.failed_creations(job["metadata"]["name"], since)
+            if said is not None:
+                return Finding(Reason.POD_REFUSED, f"no pod may be made: {said}")
+        return None

@@ -23,6 +23,7 @@ from autolfads_operator.cluster.run_object import RunObject
 
 MOST_UNSAID = 50  # Events
 COUNTS = 10.0  # seconds between writes of a status in which nothing but counts has changed
+MOST_WRITES = 20.0  # of a status at once; then one in each such time
 
 
 class Voice:
@@ -31,6 +32,7 @@ class Voice:
     def __init__(self, client: Client) -> None:
         self._client = client
         self._written_at = 0.0
+        self._writes, self._counted_at = MOST_WRITES, time.monotonic()  # that are left
         self._unsaid: list[dict[str, Any]] = []  # Events that the API has not taken yet
         self.written: Mapping[str, Any] | None = None
         self.trouble: str | None = None  # the volume's, as it was last said
@@ -62,6 +64,8 @@ class Voice:
         in_time = time.monotonic() - self._written_at >= COUNTS
         if not matters(status, before) and not in_time:
             return
+        if not self._may_write():
+            return  # a later look says what is so then
         try:
             # The uid: not the status of another run of the same name.
             body = {"metadata": {"uid": now.run.uid}, "status": status}
@@ -73,6 +77,16 @@ class Voice:
         self.written, self._written_at = status, time.monotonic()
         self._unsaid += events_of(now.run, status, before, at)
         await self._post(now.run, status.get("generation"))
+
+    def _may_write(self) -> bool:
+        """Whether this run may write now: what a worker's files say can change without an end."""
+        now = time.monotonic()
+        self._writes = min(MOST_WRITES, self._writes + (now - self._counted_at) / COUNTS)
+        self._counted_at = now
+        if self._writes < 1:
+            return False
+        self._writes -= 1
+        return True
 
     async def say_seen(self, run: RunObject) -> None:
         """Write that this generation of a run that is over was seen. Raises `ApiError`."""

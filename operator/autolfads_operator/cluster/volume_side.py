@@ -27,6 +27,8 @@ from autolfads_trainer.records import End, Owner
 from autolfads_trainer.store import RunFolder
 from autolfads_trainer.userinput import InputError
 
+MOST_HELD = 48_000_000  # bytes of one run's records: a hundred runs share this process
+
 
 class FolderRefused(InputError):  # noqa: N818  (the folder is)
     """The run's folder is not this run's, or not as this run has left it."""
@@ -134,7 +136,7 @@ class VolumeSide:
         self._begun = self._begun or folder.run() is not None
         self._noted_keep = owner.keep_results
         vitals = Vitals(silent_after=self.settings.silent_after)
-        self._controller = Controller(folder, owner, self.pool, vitals=vitals)
+        self._controller = Controller(folder, owner, self.pool, vitals=vitals, most_held=MOST_HELD)
         return self._controller
 
     def _refuse_if_gone(self, folder: RunFolder) -> None:

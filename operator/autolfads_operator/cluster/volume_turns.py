@@ -33,6 +33,7 @@ HOW_TO_GO_ON = (
     "When the file is mended, set spec.suspend: true and then false, and the run goes on; what is "
     "wrong in the manifest itself is mended by applying a run of another name"
 )
+LONGEST_FINDING = 2000  # characters
 LONGEST_WORDS = 500  # characters of a trouble
 SOON = 0.5  # seconds until a turn that was put off is asked for again
 LATE = 10.0  # seconds that no turn takes where all is well
@@ -123,7 +124,8 @@ class VolumeTurns:
             said = f"{said}\n{HOW_TO_GO_ON}"
             self.held = Held(Condition.DATA_READY, Finding(Reason.INPUT_REFUSED, said))
         except StoreError as error:
-            finding = Finding(Reason.RUN_FOLDER_BROKEN, str(error))
+            self.side.begin_again()  # and keep in mind nothing of what may be too much
+            finding = Finding(Reason.RUN_FOLDER_BROKEN, str(error)[:LONGEST_FINDING])
             self.held = Held(Condition.PROGRESSING, finding)
         except RunStopped as error:
             self.held = Held(Condition.PROGRESSING, Finding(Reason.STOPPED, str(error)))

@@ -6,6 +6,7 @@ the thousandth generation costs a controller no more than the second.
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from dataclasses import dataclass, field
 from pathlib import PurePath
@@ -13,7 +14,7 @@ from pathlib import PurePath
 from autolfads_operator.controller.attempts import last_reason, score_should_be, used_up
 from autolfads_operator.controller.scoreboard import Scoreboard
 from autolfads_trainer.disk import StoreError
-from autolfads_trainer.records import End, Order, Outcome, Owner, Place, Run, Task
+from autolfads_trainer.records import End, Order, Outcome, Owner, Place, Record, Run, Task
 
 
 @dataclass
@@ -94,6 +95,10 @@ class Ledger:
     # Over when this controller began, and not in `legs`: what lies there is still to be looked at.
     old: deque[Leg] = field(default_factory=deque)
     changes: int = 0  # grows with each thing noted
+    # How many bytes of JSON the disk may make this process keep in mind. A worker can write what it
+    # likes into its run's folder, and other runs share this process.
+    most_held: float = math.inf
+    held: int = 0
     doubts: bool = True  # whether scores are held against metrics here; a replay does so itself
     _open: dict[str, Attempt] = field(default_factory=dict)
 
@@ -123,6 +128,24 @@ class Ledger:
         self.legs[place] = Leg(order)
         self.newest[order.member] = order.generation
         self.changes += 1
+
+    def weigh(self, record: Record) -> None:
+        """Note that a record was read and will be kept. Raises `StoreError` if that is too much."""
+        self.held += _weight(record)
+        if self.held > self.most_held:
+            raise StoreError(
+                f"{self.root}: has more than {self.most_held / 1e6:g} MB of orders, tasks and "
+                "outcomes that are not over; expected what a run makes of them: see which folder "
+                "below members/ has so many"
+            )
+
+    def forget(self, place: Place) -> Leg:
+        """Let a leg go that is over, and return it."""
+        leg = self.legs.pop(place)
+        records = [leg.order, *(each.task for each in leg.attempts)]
+        records += [each.outcome for each in leg.attempts if each.outcome is not None]
+        self.held = max(0, self.held - sum(map(_weight, records)))
+        return leg
 
     def recall(self, order: Order) -> Leg:
         """Note an order again that was over and forgotten, and return its leg, without attempts."""
@@ -222,6 +245,10 @@ class Ledger:
         if best is None:
             raise LookupError("no member has a score yet")
         return self.legs[best]
+
+
+def _weight(record: Record) -> int:
+    return len(record.model_dump_json())
 
 
 def place_of(folder: str) -> Place:

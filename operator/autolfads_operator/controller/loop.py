@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -45,6 +46,7 @@ class Controller:
     pool: Pool
     clock: Callable[[], float] = time.monotonic
     vitals: Vitals = field(default_factory=Vitals)
+    most_held: float = math.inf  # bytes of records that the disk may make it keep in mind
     ledger: Ledger = field(init=False)
     statuses: dict[str, WorkerStatus] = field(init=False, default_factory=dict)  # strangers', too
     more: bool = field(init=False, default=False)  # whether the last turn left something to do
@@ -63,7 +65,7 @@ class Controller:
     _unread: dict[str, float] = field(init=False, default_factory=dict)  # dead workers' statuses
 
     def __post_init__(self) -> None:
-        self.ledger = read_ledger(self.folder, self.owner)
+        self.ledger = read_ledger(self.folder, self.owner, self.most_held)
         self._removals = Removals(self.folder)
         self._tidier = Tidier(self._removals)
         self._leavings = Leavings(

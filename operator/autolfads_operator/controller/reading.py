@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import errno
+import math
 from collections.abc import Iterable, Sequence
 
 from autolfads_operator.controller.checks import refuse_changed, refuse_gaps, without_end
-from autolfads_operator.controller.ledger import Attempt, Ledger
+from autolfads_operator.controller.ledger import Attempt, Ledger, Leg
 from autolfads_operator.controller.retention import forgettable
 from autolfads_operator.controller.side_by_side import threads
 from autolfads_trainer.disk import NotVisibleYetError, StoreError
@@ -18,14 +19,17 @@ SIDE_BY_SIDE = 16  # a shared volume answers slowly, but many at a time
 Attempts = Sequence[tuple[Task, Outcome | None]]
 
 
-def read_ledger(folder: RunFolder, owner: Owner) -> Ledger:
-    """Read all that was decided, once, at a controller's start."""
-    ledger = Ledger(owner, root=folder.root)
+def read_ledger(folder: RunFolder, owner: Owner, most_held: float = math.inf) -> Ledger:
+    """Read all that was decided, once, at a controller's start.
+
+    Raises `StoreError` where that is more than `most_held` bytes, or not what a run makes.
+    """
+    ledger = Ledger(owner, root=folder.root, most_held=most_held)
     catch_up(folder, ledger)
     refuse_gaps(folder, ledger)
     refuse_changed(ledger)
     for leg in forgettable(ledger, back=4):
-        ledger.old.append(ledger.legs.pop(leg.place))
+        ledger.old.append(ledger.forget(leg.place))
     ledger.refused = None  # by a worker of an earlier time: it is mended, or will be said again
     ledger.forgiven = {"prepare": len(ledger.prepare), "export": len(ledger.export)}
     return ledger
@@ -50,11 +54,9 @@ def catch_up(folder: RunFolder, ledger: Ledger) -> None:
                 for order in orders:
                     ledger.add_order(order)
             unsettled = [leg for leg in ledger.legs.values() if not leg.settled]
-            places = [folder.leg_folder(*leg.place) for leg in unsettled]
-            for place, found in zip(
-                places, pool.map(lambda place: list(folder.attempts(place)), places), strict=True
-            ):
-                _add(ledger, found, ledger.attempts_in(f"{place}/attempt-1"))
+            read = pool.map(lambda leg: _attempts_at(folder, ledger, leg), unsettled)
+            for leg, found in zip(unsettled, read, strict=True):
+                _add(ledger, found, leg.attempts)
     _note(folder, ledger, "export", ledger.export)
     ledger.end = ledger.end or folder.end()
 
@@ -93,8 +95,21 @@ def _new_orders(folder: RunFolder, ledger: Ledger, member: int) -> list[Order]:
     found = []
     generation = ledger.newest.get(member, 0) + 1
     while (order := folder.order(member, generation)) is not None:
+        ledger.weigh(order)
         found.append(order)
         generation += 1
+    return found
+
+
+def _attempts_at(folder: RunFolder, ledger: Ledger, leg: Leg) -> list[tuple[Task, Outcome | None]]:
+    """Return all attempts at a leg, those that are known, too: their outcomes can be new."""
+    found = []
+    for task, outcome in folder.attempts(folder.leg_folder(*leg.place)):
+        if task.attempt > len(leg.attempts):
+            ledger.weigh(task)
+            if outcome is not None:
+                ledger.weigh(outcome)
+        found.append((task, outcome))
     return found
 
 

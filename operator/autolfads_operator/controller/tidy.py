@@ -105,7 +105,7 @@ class Tidier:
         for leg in forgettable(ledger):
             swept = self._sweep_leg(leg, keep)
             if swept:
-                del ledger.legs[leg.place]
+                ledger.forget(leg.place)
             looked &= swept
             if self._is_to_wait(ledger, until):
                 return False
