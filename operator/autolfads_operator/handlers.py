@@ -14,7 +14,7 @@ import os
 import signal
 import sys
 from collections.abc import Coroutine, Iterator
-from typing import Any
+from typing import Any, cast
 
 import kopf
 
@@ -127,6 +127,8 @@ async def operate(settings: OperatorSettings) -> None:
                 registry=watches(runs),
                 settings=kopf_settings(),
                 standalone=True,
+                # It would ask for the user's name, which nobody has in an image.
+                identity=cast("Any", settings.identity),
                 namespace=settings.namespace,
             ),
         ]

@@ -131,7 +131,8 @@ def test_every_variable_has_values(prometheus: Prometheus, watched: Run, name: s
 
 def without_threshold(expression: str) -> str:
     """Return what an alert looks at, whatever its value, its reason or its stage."""
-    expression = re.sub(r'(?:, )?\b(?:reason|stage)(?:=~|!=|=)"[^"]*",?', "", expression)
+    expression = re.sub(r'(?:, )?\b(?:reason|stage)(?:=~|!=|=)"[^"]*"', "", expression)
+    expression = expression.replace("{, ", "{")
     expression = re.sub(r"absent\((.*)\)", r"\1", expression)
     expression = re.sub(
         r"unless on \(namespace, run\) \([^()]*(?:\([^()]*\)[^()]*)*\)", "", expression
