@@ -17,6 +17,7 @@ from autolfads_operator import __version__
 from autolfads_operator.api import AutoLFADSRun
 from autolfads_operator.pools.local import is_of_a_worker
 from autolfads_trainer.disk import StoreError, is_temporary
+from autolfads_trainer.folders import entries
 from autolfads_trainer.records import Owner
 from autolfads_trainer.store import RunFolder
 from autolfads_trainer.userinput import MAX_BYTES, InputError, is_special
@@ -110,7 +111,7 @@ def claim(folder: RunFolder, owner: Owner) -> Owner:
     over = found is not None and folder.end() is not None
     if found is None:
         _refuse_without_owner(folder, "restore the file, or begin a run in another folder (--out)")
-        if root.is_dir() and not all(_is_left_over(name) for name in root.iterdir()):
+        if root.is_dir() and not all(_is_left_over(name) for name in entries(root)):
             raise InputError(
                 f"{root}: holds files that are no run's; expected an empty or new folder (--out)"
             )
@@ -143,7 +144,7 @@ def _refuse_in_the_way(folder: RunFolder, over: bool) -> None:
     """Raise `InputError` for something in the place of results that were not made yet."""
     there = folder.results
     exported = over or (folder.root / "export").exists()
-    if not exported and there.exists() and not (there.is_dir() and not any(there.iterdir())):
+    if not exported and there.exists() and not (there.is_dir() and not any(entries(there))):
         found = "a folder that is not of this run" if there.is_dir() else "a file"
         raise InputError(
             f"{there}: found {found}, where the run's results will be; expected no such name: "
@@ -156,7 +157,7 @@ def _is_left_over(path: Path) -> bool:
     if path.name == "workers" and path.is_dir():
         return all(
             (is_of_a_worker(file.name) or is_temporary(file.name)) and file.is_file()
-            for file in path.iterdir()
+            for file in entries(path)
         )
     return path.name == LOCK or is_temporary(path.name)
 
@@ -246,5 +247,5 @@ def leave_no_trace(folder: RunFolder) -> None:
     with contextlib.suppress(OSError, StoreError):  # of what went wrong before is to be told
         if folder.owner() is None:
             (folder.root / LOCK).unlink(missing_ok=True)
-            if not any(folder.root.iterdir()):
+            if not any(entries(folder.root)):
                 folder.root.rmdir()

@@ -12,7 +12,7 @@ import itertools
 import os
 import secrets
 import stat
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 MOST_NAMES = 20_000  # of one folder at a time; ours have some hundreds
@@ -26,6 +26,13 @@ def names_in(folder: Path) -> list[str]:
     """Return the names in a folder, sorted: `MOST_NAMES` of them at most, if there are more."""
     with os.scandir(folder) as entries:
         return sorted(entry.name for entry in itertools.islice(entries, MOST_NAMES))
+
+
+def entries(folder: Path) -> Iterator[Path]:
+    """Yield what is in a folder, one after another: a list of all could fill the memory."""
+    with os.scandir(folder) as found:
+        for entry in found:
+            yield folder / entry.name
 
 
 def remove_below(root: Path, parts: Sequence[str]) -> None:
