@@ -395,7 +395,7 @@ SAFEGUARDS = (
     Safeguard(
         "old generations are forgotten",
         f"{OPERATOR}/controller/tidy.py",
-        "            del ledger.legs[leg.place]\n",
+        "            ledger.forget(leg.place)\n",
         "",
         "test_controller_reads_little.py::test_turns_read_as_much_in_generation_60_as_in_generation_5",
     ),

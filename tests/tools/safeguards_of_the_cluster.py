@@ -85,8 +85,8 @@ OF_THE_CLUSTER = (
     Safeguard(
         "a Job that is over although the run is not is made anew",
         f"{OPERATOR}/cluster/plan.py",
-        "        if name not in names or _is_over(old):\n",
-        "        if name not in names:\n",
+        " != _made_from(old) or _is_over(old):\n",
+        " != _made_from(old):\n",
         "test_what_is_done_in_the_cluster.py::test_a_job_that_is_over_although_the_run_is_not_is_made_anew",
     ),
     Safeguard(
