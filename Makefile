@@ -42,7 +42,7 @@ $(VENV)/.go: $(READY)
 	@touch $@
 
 test-cluster: $(VENV)/.go  ## Pass the tests on a real Kubernetes (Linux, root; the first time it is built)
-	$(PYTEST) tests/cluster --numprocesses=2 --dist=loadgroup --timeout=900 --durations=15
+	tests/cluster/all.sh $(BIN)
 
 cluster: $(VENV)/.go  ## Start a Kubernetes with the operator in it, and say how to talk to it
 	cd tests/cluster && $(CURDIR)/$(BIN)/python by_hand.py start

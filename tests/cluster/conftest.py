@@ -14,11 +14,12 @@ from kube.daemons import Daemons
 from lab import LONGER, Lab, Run, install
 
 
+@pytest.hookimpl(tryfirst=True)  # before tests are chosen by their marks
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Group what needs the one node there is; all else can go on beside it, in another process."""
+    """Mark what needs the one node there is; all else can go on beside it, in another process."""
     for item in items:
-        needs_node = "cluster" in getattr(item, "fixturenames", ())
-        item.add_marker(pytest.mark.xdist_group("node" if needs_node else "plane"))
+        if "cluster" in getattr(item, "fixturenames", ()):
+            item.add_marker("node")
 
 
 @pytest.fixture(scope="session")
