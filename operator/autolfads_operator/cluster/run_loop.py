@@ -26,6 +26,7 @@ from autolfads_operator.cluster.limits import Limits
 from autolfads_operator.cluster.lost_nodes import LostNodes
 from autolfads_operator.cluster.metrics.of_runs import Known
 from autolfads_operator.cluster.metrics.preempted import Preempted
+from autolfads_operator.cluster.metrics.tally import Tally
 from autolfads_operator.cluster.names import PREPARE, WORKER, Condition
 from autolfads_operator.cluster.operator import Operator
 from autolfads_operator.cluster.packing import Finding, packing_of
@@ -71,6 +72,8 @@ class RunLoop:
         self._unstarted = Unstarted(operator.facts)
         self._lost_nodes, self._deaths = LostNodes(), Deaths()
         self._preempted = Preempted()
+        self._last_seen: Seen | None = None  # of a run that is over, for metrics
+        self._tally: Tally | None = None
         self._over_since: float | None = None
 
     def known(self) -> Known | None:
@@ -81,8 +84,8 @@ class RunLoop:
         return Known(
             run=run,
             status=self._voice.written or run.status,
-            seen=volume.seen if volume is not None else None,
-            tally=volume.side.tally if volume is not None else None,
+            seen=volume.seen if volume is not None else self._last_seen,
+            tally=volume.side.tally if volume is not None else self._tally,
             preempted=self._preempted.count,
             gpu_share=packing_of(run.spec.workers).gpu_share(run.spec.workers),
             price=self.operator.settings.gpu_hour_price,
@@ -226,6 +229,7 @@ class RunLoop:
         self.operator.at_work.discard(self.uid)
         if self._volume is not None:
             self._volume.end()
+            self._last_seen, self._tally = self._volume.seen, self._volume.side.tally
             self._volume = None
 
     # The cluster
