@@ -2,16 +2,9 @@
 
 from __future__ import annotations
 
-from dashboards.parts import Board, Panel, Query, Row, chosen, numbers
+from dashboards.parts import Board, Panel, Query, Row, in_namespaces, numbers
 
-HERE = ("namespace",)
-
-
-def of(metric: str, more: str = "") -> str:
-    """Return a selector of the namespaces that are chosen."""
-    return chosen(metric, HERE, more)
-
-
+of = in_namespaces
 TRAINING = of("autolfads_runs", 'state="Training"')
 WAITING = of("autolfads_runs", 'state=~"Refused|Failed|Stalled"')
 READY = of("autolfads_run_workers", 'state="ready"')

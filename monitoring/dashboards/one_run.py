@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dashboards.parts import Board, Panel, Query, Row, chosen, numbers
+from dashboards.parts import Board, Panel, Query, Row, chosen, numbers, quantile
 
 of = chosen
 SHORT = "5m"
@@ -21,7 +21,7 @@ def in_an_hour(metric: str) -> str:
 def slowest(share: float) -> str:
     """Return what that share of hand-overs took at most."""
     buckets = f"sum by (le) (increase({of('autolfads_run_handover_seconds_bucket')}[1h]))"
-    return f"histogram_quantile({share}, {buckets})"
+    return quantile(share, buckets)
 
 
 BOARD = Board(

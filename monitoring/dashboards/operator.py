@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from dashboards.parts import Board, Panel, Query, Row, chosen, numbers
-
-HERE = ("namespace",)
+from dashboards.parts import Board, Panel, Query, Row, in_namespaces, numbers, quantile
 
 
-def of(metric: str, more: str = "") -> str:
+def of(metric: str) -> str:
     """Return a selector of the namespaces that are chosen."""
-    return chosen(f"autolfads_{metric}", HERE, more)
+    return in_namespaces(f"autolfads_{metric}")
 
 
 def slowest(share: float) -> str:
     """Return what that share of turns took at most."""
     buckets = f"sum by (namespace, le) (rate({of('operator_turn_seconds_bucket')}[5m]))"
-    return f"histogram_quantile({share}, {buckets})"
+    return quantile(share, buckets)
 
 
 BOARD = Board(

@@ -230,6 +230,16 @@ def numbers(*panels: Panel) -> tuple[Panel, ...]:
     )
 
 
+def in_namespaces(metric: str, more: str = "") -> str:
+    """Return a selector of the namespaces that are chosen."""
+    return chosen(metric, ("namespace",), more)
+
+
+def quantile(share: float, buckets: str) -> str:
+    """Return what that share of a histogram's observations is at most."""
+    return f"histogram_quantile({share}, {buckets})"
+
+
 def chosen(metric: str, labels: Sequence[str] = ("namespace", "run"), more: str = "") -> str:
     """Return a selector of what the variables choose."""
     parts: Iterable[str] = [f'{label}=~"${label}"' for label in labels]

@@ -15,6 +15,13 @@ from autolfads_operator.errors import RunStopped
 from autolfads_trainer.userinput import InputError
 
 NAMESPACE_FILE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
+root_option = click.option(
+    "--root",
+    type=click.Path(path_type=Path),
+    default=Path("/autolfads/volume"),
+    show_default=True,
+    help="Where the shared volume is mounted.",
+)
 NEEDS = ("kopf", "kubernetes", "prometheus_client")
 
 
@@ -44,13 +51,7 @@ def _refuse_if_missing(command: str) -> None:
 
 @click.command(context_settings={"auto_envvar_prefix": "AUTOLFADS_OPERATOR"})
 @click.option("--namespace", help="The namespace to look after.  [default: the pod's own]")
-@click.option(
-    "--root",
-    type=click.Path(path_type=Path),
-    default=Path("/autolfads/volume"),
-    show_default=True,
-    help="Where the shared volume is mounted.",
-)
+@root_option
 @click.option("--claim", required=True, help="The shared PersistentVolumeClaim, for workers.")
 @click.option("--image", required=True, help="The workers' image, unless podTemplate names one.")
 @click.option(
@@ -157,13 +158,7 @@ def operator(
 
 @click.command(context_settings={"auto_envvar_prefix": "AUTOLFADS_OPERATOR"})
 @click.option("--namespace", help="The namespace to look at.  [default: the pod's own]")
-@click.option(
-    "--root",
-    type=click.Path(path_type=Path),
-    default=Path("/autolfads/volume"),
-    show_default=True,
-    help="Where the shared volume is mounted.",
-)
+@root_option
 @click.option("--claim", required=True, help="The shared PersistentVolumeClaim.")
 def check_installation(namespace: str | None, root: Path, claim: str) -> None:
     """Look whether an operator has all it needs; `helm test` runs this.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import Any
 
 import installation
@@ -40,26 +41,30 @@ def values(**more: Any) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def release(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Release:
+def volume(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The shared volume."""
+    return make_volume(tmp_path_factory.mktemp("helmed") / "volume")
+
+
+@pytest.fixture(scope="module")
+def release(cluster: Cluster, volume: Path) -> Release:
     """A namespace that enforces *restricted*, with claims and the image, and no chart yet."""
     if (reason := needs.for_images()) is not None:
         pytest.skip(reason)
-    place = tmp_path_factory.mktemp("helmed")
-    archive = place / "operator.tar"
+    archive = volume.with_name("operator.tar")
     oci.build("operator", archive)
     cluster.nodes["node1"].load(archive)
     archive.unlink()
     plane = cluster.plane
     namespace = {"name": NAMESPACE, "labels": RESTRICTED}
     plane.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": namespace})
-    shared = machine.volume_and_claim(installation.CLAIM, make_volume(place / "volume"), NAMESPACE)
+    shared = machine.volume_and_claim(installation.CLAIM, volume, NAMESPACE)
     plane.apply(*machine.claims(NAMESPACE), *shared)
     return Release(plane, "lab", NAMESPACE)
 
 
 @pytest.fixture(scope="module")
-def helmed(cluster: Cluster, release: Release, tmp_path_factory: pytest.TempPathFactory) -> Lab:
-    volume = next(tmp_path_factory.getbasetemp().glob("helmed*/volume"))
+def helmed(cluster: Cluster, release: Release, volume: Path) -> Lab:
     release.done("install", *TAKEN_OVER, **values())
     lab = Lab(release.plane, volume, cluster, NAMESPACE)
     lab.wait_for_operator()

@@ -531,8 +531,8 @@ SAFEGUARDS = (
     Safeguard(
         "folders are listed within bounds",
         f"{TRAINER}/folders.py",
-        "itertools.islice(entries, MOST_NAMES))\n\n",
-        "entries)\n\n",
+        "itertools.islice(entries(folder), MOST_NAMES))",
+        "entries(folder))",
         "test_folders_that_anybody_filled.py::test_of_too_many_names_some_are_listed",
     ),
     Safeguard(

@@ -24,8 +24,7 @@ _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW  # never through a link
 
 def names_in(folder: Path) -> list[str]:
     """Return the names in a folder, sorted: `MOST_NAMES` of them at most, if there are more."""
-    with os.scandir(folder) as entries:
-        return sorted(entry.name for entry in itertools.islice(entries, MOST_NAMES))
+    return sorted(path.name for path in itertools.islice(entries(folder), MOST_NAMES))
 
 
 def entries(folder: Path) -> Iterator[Path]:
@@ -60,8 +59,8 @@ def remove_below(root: Path, parts: Sequence[str]) -> None:
 def _empty(folder: int, top: int, level: int) -> None:
     """Remove what is in the open `folder`; what lies too deep is moved up to the `top`, first."""
     for _ in range(ROUNDS):
-        with os.scandir(folder) as entries:
-            found = list(itertools.islice(entries, MOST_NAMES))
+        with os.scandir(folder) as there:
+            found = list(itertools.islice(there, MOST_NAMES))
         if not found:
             return
         _let_change(folder)

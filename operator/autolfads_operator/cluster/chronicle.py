@@ -23,7 +23,7 @@ class Chronicle:
     def note(self, now: Picture) -> None:
         """Log what is new since the last picture; what the first one shows was told long ago."""
         before, self._before = self._before, now
-        if before is None or before.members is now.members:
+        if before is None:
             return
         for member, words in news_between(before, now):
             about = {"run": self._run, "generation": member.generation, "member": member.member}

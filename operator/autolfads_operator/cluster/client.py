@@ -111,7 +111,7 @@ class Client:
 
     async def get(self, kind: Kind, name: str) -> dict[str, Any]:
         """Return one object. Raises `ApiError`."""
-        return await self._ask("GET", kind.path(self.namespace, name))
+        return await self._ask("GET", kind, name)
 
     async def list(
         self,
@@ -128,7 +128,7 @@ class Client:
         found: list[Object] = []
         query = {"limit": str(PAGE), "labelSelector": labels, "fieldSelector": fields}
         while True:
-            page = await self._ask("GET", kind.path(self.namespace), query=query)
+            page = await self._ask("GET", kind, query=query)
             found += [kept(body) for body in page.get("items", [])]
             query["continue"] = page.get("metadata", {}).get("continue", "")
             if not query["continue"]:
@@ -137,14 +137,14 @@ class Client:
     async def create(self, kind: Kind, body: Object) -> dict[str, Any]:
         """Create an object that does not exist; a field that is unknown there is refused."""
         query = {"fieldManager": FIELD_MANAGER, "fieldValidation": "Strict"}
-        return await self._ask("POST", kind.path(self.namespace), body, query=query)
+        return await self._ask("POST", kind, body=body, query=query)
 
     async def patch(
         self, kind: Kind, name: str, body: Object, subresource: str = ""
     ) -> dict[str, Any]:
         """Change the fields that are given (merge patch)."""
-        path = kind.path(self.namespace, name, subresource)
-        return await self._ask("PATCH", path, body, MERGE, {"fieldManager": FIELD_MANAGER})
+        query = {"fieldManager": FIELD_MANAGER}
+        return await self._ask("PATCH", kind, name, subresource, body, MERGE, query)
 
     async def delete(
         self,
@@ -162,12 +162,14 @@ class Client:
         if grace is not None:
             options["gracePeriodSeconds"] = grace
         with but_for(NOT_FOUND, CONFLICT):  # conflict: another of the same name
-            await self._ask("DELETE", kind.path(self.namespace, name), options)
+            await self._ask("DELETE", kind, name, body=options)
 
     async def _ask(
         self,
         method: str,
-        path: str,
+        kind: Kind,
+        name: str = "",
+        subresource: str = "",
         body: Object | None = None,
         content_type: str = "application/json",
         query: Mapping[str, str] | None = None,
@@ -175,7 +177,7 @@ class Client:
         assert self._api is not None  # noqa: S101
         request = await self._api.param_serialize(
             method,
-            path,
+            kind.path(self.namespace, name, subresource),
             query_params=[(key, value) for key, value in (query or {}).items() if value],
             header_params={"Accept": "application/json", "Content-Type": content_type},
             body=body,
@@ -193,21 +195,13 @@ class Client:
         except aiohttp.ClientError as error:
             raise ApiError(0, f"the API server does not answer: {_named(error)}") from error
         finally:
-            METRICS.request(method, _resource(path), code)
+            METRICS.request(method, kind.plural, code)
         if not 200 <= answer.status <= 299:
             wait = answer.headers.get("Retry-After", "")
             after = float(wait) if wait.isdigit() else None
             raise ApiError(answer.status, _message(content, answer.reason), after)
         decoded: dict[str, Any] = json.loads(content) if content else {}
         return decoded
-
-
-def _resource(path: str) -> str:
-    """Return the plural in an object's path."""
-    parts = path.split("/")
-    if "namespaces" in parts and len(parts) > parts.index("namespaces") + 2:
-        return parts[parts.index("namespaces") + 2]
-    return parts[3] if parts[1] == "api" else parts[4]
 
 
 def _named(error: BaseException) -> str:

@@ -9,20 +9,11 @@ from pathlib import Path
 from typing import Any, Literal
 
 from autolfads_operator.cluster.acceptance import claim_objection
-from autolfads_operator.cluster.client import (
-    DEVICE_CLASSES,
-    FORBIDDEN,
-    LEASES,
-    NODES,
-    NOT_FOUND,
-    RESOURCE_SLICES,
-    RUNS,
-    VOLUME_CLAIMS,
-    ApiError,
-    Client,
-)
+from autolfads_operator.cluster.client import LEASES, NOT_FOUND, RUNS, ApiError, Client
+from autolfads_operator.cluster.cluster_facts import ClusterFacts
 from autolfads_operator.cluster.names import DATA
-from autolfads_operator.cluster.packing.offers import SHARING, Offer, offer_of
+from autolfads_operator.cluster.packing.base import Finding
+from autolfads_operator.cluster.packing.offers import SHARING, Offer, is_of_gpus
 from autolfads_operator.cluster.siblings import LABEL
 from autolfads_trainer.disk import in_words, is_kept
 
@@ -39,7 +30,8 @@ class Result:
 
 async def look_around(client: Client, claim: str, root: Path) -> AsyncIterator[Result]:
     """Yield what is found of the definition, the operator, the claim, the volume and the GPUs."""
-    for looking in (_definition(client), _operator(client), _claim(client, claim), _gpus(client)):
+    facts = ClusterFacts(client, claim)
+    for looking in (_definition(client), _operator(client), _claim(facts, claim), _gpus(facts)):
         try:
             yield await looking
         except ApiError as error:
@@ -90,14 +82,8 @@ def living(leases: Sequence[Mapping[str, Any]], now: datetime) -> list[str]:
     return sorted(found)
 
 
-async def _claim(client: Client, name: str) -> Result:
-    try:
-        claim = await client.get(VOLUME_CLAIMS, name)
-    except ApiError as error:
-        if error.status != NOT_FOUND:
-            raise
-        claim = None
-    if (objection := claim_objection(name, claim)) is not None:
+async def _claim(facts: ClusterFacts, name: str) -> Result:
+    if (objection := claim_objection(name, await facts.shared_claim())) is not None:
         return Result("WRONG", objection.message)
     return Result("ok", f"the claim {name} is ReadWriteMany")
 
@@ -118,16 +104,11 @@ def volume(root: Path) -> list[Result]:
     return [Result("ok", f"the volume keeps what is written; {files} files in {DATA}/")]
 
 
-async def _gpus(client: Client) -> Result:
-    try:
-        nodes, _ = await client.list(NODES)
-        classes, _ = await client.list(DEVICE_CLASSES)
-        slices, _ = await client.list(RESOURCE_SLICES)
-    except ApiError as error:
-        if error.status == FORBIDDEN:
-            return Result("note", f"GPUs were not looked for (rbac.readNodes is off): {error}")
-        raise
-    return gpus(offer_of(nodes, classes, slices))
+async def _gpus(facts: ClusterFacts) -> Result:
+    offer = await facts.offer(devices=True)
+    if isinstance(offer, Finding):
+        return Result("note", f"GPUs were not looked for (rbac.readNodes is off): {offer.message}")
+    return gpus(offer)
 
 
 def gpus(offer: Offer) -> Result:
@@ -135,7 +116,7 @@ def gpus(offer: Offer) -> Result:
     found: dict[str, int] = {}
     for node in offer.nodes:
         for name, count in node.resources.items():
-            if count and ("gpu" in name or "/mig-" in name):
+            if count and is_of_gpus(name):
                 how = node.labels.get(SHARING)
                 key = f"{name} ({how})" if how not in (None, "none") else name
                 found[key] = found.get(key, 0) + count

@@ -22,15 +22,16 @@ class Limits:
         most = self.run.spec.active_deadline_seconds
         if most is None or self.started is None:
             return False
-        return self.now - _seconds(self.started) > most
+        return self.now - seconds_of(self.started) > most
 
     def until_deletion(self, ended: str | None) -> float | None:
         """Return the seconds until the run's object is deleted; None: it is not."""
         kept = self.run.spec.ttl_seconds_after_finished
         if kept is None or ended is None:
             return None
-        return _seconds(ended) + kept - self.now
+        return seconds_of(ended) + kept - self.now
 
 
-def _seconds(time: str) -> float:
+def seconds_of(time: str) -> float:
+    """Return a time as the API writes it in seconds since 1970."""
     return datetime.fromisoformat(time).timestamp()

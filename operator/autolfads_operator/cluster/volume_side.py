@@ -92,7 +92,7 @@ class VolumeSide:
                 return False
         self._note_keep_results(controller)
         over = controller.turn()
-        self._begun = self._begun or controller.ledger.run is not None
+        self._begun = self._begun or self._is_prepared()
         running = len(self.pool.training)
         self.tally.note(controller.ledger, controller.statuses, running, self.clock())
         picture = picture_of(controller.ledger, controller.statuses)
@@ -133,10 +133,10 @@ class VolumeSide:
             return None
         folder.receive_workers()
         self.unfit = None
-        self._begun = self._begun or folder.run() is not None
         self._noted_keep = owner.keep_results
         vitals = Vitals(silent_after=self.settings.silent_after)
         self._controller = Controller(folder, owner, self.pool, vitals=vitals, most_held=MOST_HELD)
+        self._begun = self._begun or self._is_prepared()
         return self._controller
 
     def _refuse_if_gone(self, folder: RunFolder) -> None:

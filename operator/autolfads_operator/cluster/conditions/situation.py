@@ -43,7 +43,7 @@ class Situation:
         lacking: what nodes lack for its workers.
         not_made: why the API refused to make or change a child or a Job's pods, or why a pod that
             was made does not start and does not say so itself.
-        died: how the last pod ended, where it did as it started, and none runs now.
+        died: how the last pod ended, where it was not told to and no other works in its place.
         trouble: what the run's volume does not do, in plain words.
         stalled: whether the volume does not answer at all.
         held: why it waits for its user.

@@ -6,9 +6,9 @@ import statistics
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
+from autolfads_operator.cluster.limits import seconds_of
 from autolfads_operator.cluster.metrics import table
 from autolfads_operator.cluster.metrics.table import Metric
 from autolfads_operator.cluster.metrics.tally import Tally
@@ -55,9 +55,9 @@ def _of_status(known: Known) -> Iterator[Sample]:
     status, run = known.status, known.run
     for each in status.get("conditions") or []:
         yield table.CONDITION, (each["type"], each["reason"]), VALUES[each["status"]]
-    yield table.CREATED, (), _seconds(run.created)
+    yield table.CREATED, (), seconds_of(run.created)
     if (ended := status.get("completionTime")) is not None:
-        yield table.ENDED, (), _seconds(ended)
+        yield table.ENDED, (), seconds_of(ended)
     workers = status.get("workers") or {}
     yield table.WORKERS, ("asked",), run.spec.workers.count
     yield table.WORKERS, ("wanted",), workers.get("wanted", 0)
@@ -112,7 +112,3 @@ def _of_tally(known: Known, tally: Tally) -> Iterator[Sample]:
     used = tally.worker_seconds * known.gpu_share
     yield table.GPU_SECONDS, (), used
     yield table.COST, (), used / 3600 * known.price
-
-
-def _seconds(time: str) -> float:
-    return datetime.fromisoformat(time).timestamp()

@@ -69,8 +69,7 @@ class Tally:
     scores: dict[int, float] = field(default_factory=dict)
     spread: dict[str, tuple[float, float, float]] = field(default_factory=dict)
     improving: bool = True
-    _begun: float | None = None
-    _last: float = 0.0
+    _last: float | None = None  # when the last turn was taken in
     _open: dict[str, Attempt] = field(default_factory=dict)
     _reached: dict[str, float] = field(default_factory=dict)  # epochs, by the attempt's folder
     _steps: dict[str, int] = field(default_factory=dict)  # by life
@@ -83,10 +82,8 @@ class Tally:
         self, ledger: Ledger, statuses: Mapping[str, WorkerStatus], running: int, now: float
     ) -> None:
         """Take what a turn has seen; `running` workers' pods; `now` on a monotonic clock."""
-        first = self._begun is None
-        if first:
-            self._begun = now
-        else:
+        first = self._last is None
+        if self._last is not None:
             self.worker_seconds += running * (now - self._last)
         self._last = now
         self._note_attempts(ledger, first=first)

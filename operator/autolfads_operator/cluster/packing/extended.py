@@ -5,7 +5,7 @@ from __future__ import annotations
 from autolfads_operator.api import Workers
 from autolfads_operator.cluster.names import Reason
 from autolfads_operator.cluster.packing.base import Finding, Packing, fitting
-from autolfads_operator.cluster.packing.offers import NodeOffer, Offer
+from autolfads_operator.cluster.packing.offers import NodeOffer, Offer, is_of_gpus
 
 
 class ExtendedResource(Packing):
@@ -50,7 +50,7 @@ class ExtendedResource(Packing):
                 resource
                 for node in offer.nodes
                 for resource, amount in node.resources.items()
-                if amount > 0 and ("gpu" in resource or "/mig-" in resource)
+                if amount > 0 and is_of_gpus(resource)
             }
         )
         found = f"found {', '.join(like)}" if like else "found no GPU of any name"

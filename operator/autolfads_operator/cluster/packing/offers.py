@@ -63,6 +63,11 @@ def _driver(device_class: Mapping[str, Any]) -> str | None:
     return None
 
 
+def is_of_gpus(resource: str) -> bool:
+    """Return whether an extended resource is one of GPUs or of parts of them, by its name."""
+    return "gpu" in resource or "/mig-" in resource
+
+
 def _takes_pods(node: Mapping[str, Any]) -> bool:
     if node.get("spec", {}).get("unschedulable"):
         return False
