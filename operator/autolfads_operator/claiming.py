@@ -16,8 +16,9 @@ from typing import Any
 from autolfads_operator import __version__
 from autolfads_operator.api import AutoLFADSRun
 from autolfads_operator.pools.local import is_of_a_worker
-from autolfads_trainer.disk import StoreError, is_temporary
+from autolfads_trainer.disk_errors import StoreError
 from autolfads_trainer.folders import entries
+from autolfads_trainer.places import is_temporary
 from autolfads_trainer.records import Owner
 from autolfads_trainer.store import RunFolder
 from autolfads_trainer.userinput import MAX_BYTES, InputError, is_special

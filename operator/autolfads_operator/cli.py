@@ -43,7 +43,7 @@ from autolfads_operator.operator_command import check_installation, operator
 from autolfads_operator.view.picture import Picture, at_rest, picture_of
 from autolfads_operator.view.said import Said, stopped_by, summary_lines
 from autolfads_operator.view.show import PatientConsole, render, view_for
-from autolfads_trainer.disk import StoreError
+from autolfads_trainer.disk_errors import StoreError
 from autolfads_trainer.records import End, Owner
 from autolfads_trainer.store import RunFolder
 from autolfads_trainer.userinput import InputError

@@ -11,7 +11,7 @@ from types import FrameType
 
 from autolfads_operator.controller.ledger import place_of
 from autolfads_operator.pools.local import LocalPool
-from autolfads_trainer.disk import StoreError
+from autolfads_trainer.disk_errors import StoreError
 from autolfads_trainer.records import UNSAVED
 from autolfads_trainer.store import RunFolder
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -64,11 +65,12 @@ def release(cluster: Cluster, volume: Path) -> Release:
 
 
 @pytest.fixture(scope="module")
-def helmed(cluster: Cluster, release: Release, volume: Path) -> Lab:
+def helmed(cluster: Cluster, release: Release, volume: Path) -> Iterator[Lab]:
     release.done("install", *TAKEN_OVER, **values())
     lab = Lab(release.plane, volume, cluster, NAMESPACE)
     lab.wait_for_operator()
-    return lab
+    yield lab
+    release.done("uninstall", "--wait")  # the node's processors are for others, too
 
 
 def test_before_anything_is_installed_the_install_says_what_is_wrong(release: Release) -> None:

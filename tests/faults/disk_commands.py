@@ -96,13 +96,13 @@ def command(options: dict[str, Any]) -> int:
     from autolfads_operator import cli
     from autolfads_operator.controller import vitals
     from autolfads_operator.pools import local
-    from autolfads_trainer import disk
+    from autolfads_trainer import disk_errors
 
     ctypes.CDLL(None).prctl(DIES_WITH_PARENT, signal.SIGKILL)
     speak_to(os.open(options["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666))
     set_constants(options)
     # What is tried again at once is tried again sooner than in life.
-    disk.time = SimpleNamespace(sleep=lambda seconds: time.sleep(min(seconds, 0.01)))  # type: ignore[assignment]
+    disk_errors.time = SimpleNamespace(sleep=lambda seconds: time.sleep(min(seconds, 0.01)))  # type: ignore[assignment]
     Fork.roots, Fork.immortal = options.get("worker_roots", []), options.get("immortal", 0)
     local.subprocess = SimpleNamespace(  # type: ignore[assignment]
         Popen=Fork,

@@ -20,8 +20,9 @@ from autolfads_operator.controller import removals, steady
 from autolfads_operator.controller.loop import Controller
 from autolfads_operator.controller.steady import SteadyTurns
 from autolfads_operator.controller.vitals import Vitals
-from autolfads_trainer import disk, patience
-from autolfads_trainer.disk import make_folder, may_pass, write_bytes
+from autolfads_trainer import disk_errors, patience
+from autolfads_trainer.disk import make_folder, write_bytes
+from autolfads_trainer.disk_errors import may_pass
 from autolfads_trainer.patience import Patience
 from autolfads_trainer.records import Assignment, Order, Outcome, Task, WorkerStatus
 from autolfads_trainer.store import RunFolder
@@ -38,7 +39,7 @@ def in_a_hurry(stalled: float = 5.0) -> Iterator[None]:
             patch.setattr(module, "FIRST_WAIT", 0.001)
             patch.setattr(module, "LONGEST_WAIT", 0.002)
         patch.setattr(steady, "STALLED", stalled)
-        patch.setattr(disk.time, "sleep", _short(disk.time.sleep))
+        patch.setattr(disk_errors.time, "sleep", _short(disk_errors.time.sleep))
         yield
 
 

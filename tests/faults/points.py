@@ -14,13 +14,13 @@ from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
 from autolfads_trainer import disk
+from autolfads_trainer.places import Place
 
 _TEMPORARY = re.compile(r"^\.(.+)\.\d+-[0-9a-f]+\.tmp$")
 _REAL = {
     name: getattr(os, name)
     for name in ("mkdir", "open", "write", "fsync", "link", "rename", "replace", "unlink", "rmdir")
 }
-_REAL_WRITE_BYTES = Path.write_bytes
 _REAL_SYNC_FILE = disk.sync_file
 _TO_ANOTHER_NAME = ("link", "rename", "replace")
 
@@ -44,7 +44,6 @@ def patches(root: Path, reached: Reached) -> list[tuple[object, str, Callable[..
         (os, name, _told(root, name, reached)) for name in _REAL if name != "write"
     ]
     found.append((os, "write", _told_write(root, reached)))
-    found.append((Path, "write_bytes", _told_write_bytes(root, reached)))
     found.append((disk, "sync_file", _told_sync_file(root, reached)))
     return found
 
@@ -62,7 +61,8 @@ def _told(root: Path, name: str, reached: Reached) -> Callable[..., Any]:
         subject = arguments[1] if name in _TO_ANOTHER_NAME else arguments[0]
         kind = None
         if name != "open" or arguments[1] & os.O_CREAT:
-            kind = kind_of(root, _path(subject, options.get("dir_fd")))
+            inside = options.get("dst_dir_fd" if name in _TO_ANOTHER_NAME else "dir_fd")
+            kind = kind_of(root, _path(subject, inside))
         if kind is None:
             return real(*arguments, **options)
         reached(name, kind, "before")
@@ -88,30 +88,16 @@ def _told_write(root: Path, reached: Reached) -> Callable[..., int]:
     return told
 
 
-def _told_write_bytes(root: Path, reached: Reached) -> Callable[..., int]:
-    def told(path: Path, content: bytes) -> int:
-        kind = kind_of(root, str(path))
-        if kind is None:
-            return _REAL_WRITE_BYTES(path, content)
-        reached("write", kind, "before")
-        _REAL_WRITE_BYTES(path, content[: len(content) // 2])
-        reached("write", kind, "half")
-        written = _REAL_WRITE_BYTES(path, content)
-        reached("write", kind, "after")
-        return written
-
-    return told
-
-
-def _told_sync_file(root: Path, reached: Reached) -> Callable[[Path], None]:
-    def told(path: Path) -> None:
+def _told_sync_file(root: Path, reached: Reached) -> Callable[[Place], None]:
+    def told(place: Place) -> None:
+        path = Path(_path(place.name, place.folder))
         kind = kind_of(root, str(path))
         if kind is not None:
             content = path.read_bytes()
             os.truncate(path, len(content) // 2)
             reached("write", kind, "half")
-            _REAL_WRITE_BYTES(path, content)
-        _REAL_SYNC_FILE(path)
+            path.write_bytes(content)
+        _REAL_SYNC_FILE(place)
 
     return told
 

@@ -13,7 +13,7 @@ from disk_played import SMALL, DiskPool, in_a_hurry, played_on
 from ledger_examples import history
 from mounts import Volume
 
-from autolfads_trainer.disk import is_temporary
+from autolfads_trainer.places import is_temporary
 
 STALLED, HANGING = 0.08, 0.12  # seconds after which a turn is said to hang, and that one does
 

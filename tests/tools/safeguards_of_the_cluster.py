@@ -147,10 +147,25 @@ OF_THE_CLUSTER = (
     ),
     Safeguard(
         "the workers' folder is no link",
-        "trainer/autolfads_trainer/store.py",
-        '        _refuse_link(self.root / "workers")\n        return',
-        "        return",
+        "trainer/autolfads_trainer/folders.py",
+        "_ON_THE_WAY | os.O_NOFOLLOW)  # which",
+        "_ON_THE_WAY)  # which",
         "test_turns_on_the_volume.py::test_nothing_is_written_where_a_worker_has_put_a_link",
+    ),
+    Safeguard(
+        "no folder further down is a link",
+        "trainer/autolfads_trainer/folders.py",
+        "os.open(part, _ON_THE_WAY | os.O_NOFOLLOW, dir_fd=handle)",
+        "os.open(part, _ON_THE_WAY, dir_fd=handle)",
+        "test_links_that_appear_meanwhile.py::test_a_link_in_a_folders_place_is_named",
+    ),
+    Safeguard(
+        "what is linked is no link itself",
+        "trainer/autolfads_trainer/places.py",
+        "follow_symlinks=False,\n        )",
+        "follow_symlinks=True,\n        )",
+        "test_links_that_appear_meanwhile.py::"
+        "test_a_link_in_the_place_of_what_was_just_written_leads_nowhere",
     ),
     Safeguard(
         "a worker has no key to the API",

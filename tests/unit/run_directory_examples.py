@@ -101,7 +101,6 @@ class Disk:
             monkeypatch.setattr(os, name, self._recorded(name, call))
         self.really_write = os.write
         monkeypatch.setattr(os, "write", self._half_written)
-        monkeypatch.setattr(Path, "write_bytes", self._half_written_at_once())
 
     def _note(self, name: str, inode: int) -> None:
         self.before()
@@ -110,7 +109,8 @@ class Disk:
 
     def _recorded(self, name: str, call: Callable[..., Any]) -> Callable[..., Any]:
         def recorded(first: Any, *others: Any, **options: Any) -> Any:
-            status = os.fstat(first) if isinstance(first, int) else Path(first).stat()
+            inside = options.get("src_dir_fd")
+            status = os.fstat(first) if isinstance(first, int) else os.stat(first, dir_fd=inside)
             folder = name == "fsync" and stat.S_ISDIR(status.st_mode)
             self._note("fsync folder" if folder else name, status.st_ino)
             return call(first, *others, **options)
@@ -121,16 +121,6 @@ class Disk:
         half = self.really_write(handle, content[: len(content) // 2])
         self._note("write", os.fstat(handle).st_ino)  # fails, or is killed, with half of it written
         return half + self.really_write(handle, content[half:])
-
-    def _half_written_at_once(self) -> Callable[[Path, bytes], int]:
-        real = Path.write_bytes
-
-        def recorded(path: Path, content: bytes) -> int:
-            real(path, content[: len(content) // 2])
-            self._note("write", path.stat().st_ino)  # fails, or is killed, with half of it written
-            return real(path, content)
-
-        return recorded
 
     @property
     def names(self) -> list[str]:

@@ -196,6 +196,14 @@ def test_counts_and_best_in_the_status() -> None:
     assert status["completionTime"] is None
 
 
+@pytest.mark.parametrize("more", [{"held": DYING}, {"past_deadline": True}])
+def test_nobody_trains_in_a_run_that_is_held(more: dict[str, Any]) -> None:
+    status = status_of(situation(**more), {}, NOW)
+    assert status["members"] == {
+        "total": 4, "running": 0, "waiting": 2, "finished": 1, "failed": 1,
+    }  # fmt: skip
+
+
 def test_a_status_is_one_that_the_api_takes() -> None:
     """No key that the schema would drop."""
     for more in ({}, {"seen": None}, {"seen": SUCCEEDED, "tidied": True}):

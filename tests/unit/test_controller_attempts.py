@@ -11,7 +11,7 @@ from played_pool import Dies, Fails, Leaves, Play, PlayedPool, controller_for, p
 
 from autolfads_operator.controller.attempts import last_reason, progress, saves, used_up
 from autolfads_operator.errors import RunStopped
-from autolfads_trainer.disk import StoreError
+from autolfads_trainer.disk_errors import StoreError
 from autolfads_trainer.records import Outcome
 from autolfads_trainer.store import RunFolder
 from autolfads_trainer.userinput import InputError

@@ -23,7 +23,7 @@ from replay_examples import change, told
 from autolfads_operator.controller.attempts import MAX_FINISHED
 from autolfads_operator.controller.loop import Controller
 from autolfads_operator.controller.reading import recall
-from autolfads_trainer.disk import StoreError
+from autolfads_trainer.disk_errors import StoreError
 from autolfads_trainer.records import Task
 from autolfads_trainer.store import RunFolder
 from autolfads_trainer.userinput import InputError

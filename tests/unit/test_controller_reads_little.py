@@ -13,7 +13,7 @@ from played_pool import PlayedPool, controller_for, played, to_the_end
 
 from autolfads_operator.controller import loop
 from autolfads_operator.controller.reading import read_ledger
-from autolfads_trainer.disk import StoreError
+from autolfads_trainer.disk_errors import StoreError
 from autolfads_trainer.records import Task
 from autolfads_trainer.store import RunFolder
 

@@ -19,7 +19,7 @@ from replay_examples import change, told
 from autolfads_operator.controller import checks, reading
 from autolfads_operator.controller.ledger import Ledger
 from autolfads_operator.controller.reading import read_ledger
-from autolfads_trainer.disk import NotVisibleYetError, StoreError, in_words
+from autolfads_trainer.disk_errors import NotVisibleYetError, StoreError, in_words
 from autolfads_trainer.records import Order, Owner
 from autolfads_trainer.store import RunFolder
 

@@ -11,7 +11,7 @@ import pytest
 
 from autolfads_operator.controller import steady
 from autolfads_operator.controller.steady import SteadyTurns
-from autolfads_trainer.disk import NotVisibleYetError
+from autolfads_trainer.disk_errors import NotVisibleYetError
 
 
 class Turns:

@@ -17,7 +17,8 @@ from run_directory_examples import Disk, failing, listing, order
 
 from autolfads_trainer import LFADS
 from autolfads_trainer.data.hdf5 import read_recording
-from autolfads_trainer.disk import StoreError
+from autolfads_trainer.disk_errors import StoreError
+from autolfads_trainer.places import Place
 from autolfads_trainer.store import RunFolder, create_once
 from autolfads_trainer.training.checkpoint import load_file, save_file
 from autolfads_trainer.userinput import InputError, parse_yaml
@@ -35,8 +36,8 @@ def test_a_link_that_fails_in_passing_is_tried_again(number, tmp_path, monkeypat
 def test_renaming_is_really_tried(tmp_path, monkeypatch):
     # Between two links of one file a rename does nothing, on every volume.
     seen = []
-    real = Path.replace
-    monkeypatch.setattr(Path, "replace", lambda a, b: (seen.append(a.samefile(b)), real(a, b))[1])
+    real = Place.rename
+    monkeypatch.setattr(Place, "rename", lambda a, b: (seen.append(a.is_same(b)), real(a, b))[1])
     check_volume(tmp_path)
     assert seen == [False]
 

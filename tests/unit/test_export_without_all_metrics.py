@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from test_training_task_and_its_disk import Bench, make_bench, unreadable
 
-from autolfads_trainer.disk import StoreError
+from autolfads_trainer.disk_errors import StoreError
 from autolfads_trainer.records import Outcome, Task
 from autolfads_trainer.store import RunFolder
 from autolfads_trainer.tasks import bad_sector

@@ -12,8 +12,11 @@ from pathlib import Path
 import pytest
 from run_directory_examples import end_of, in_child
 
-from autolfads_trainer import folders
-from autolfads_trainer.folders import DEEPEST, names_in, remove_below
+from autolfads_trainer import disk, folders
+from autolfads_trainer.disk import contents as names_in
+from autolfads_trainer.disk_errors import StoreError
+from autolfads_trainer.folders import DEEPEST, remove_in
+from autolfads_trainer.places import place_of
 
 
 @pytest.fixture
@@ -26,6 +29,11 @@ def fill(folder: Path, count: int) -> None:
     folder.mkdir(exist_ok=True)
     for number in range(count):
         (folder / f"{number:03d}").touch()
+
+
+def gone(path: Path) -> None:
+    with place_of(path) as place:
+        remove_in(*place)
 
 
 def nest(folder: Path, depth: int) -> None:
@@ -64,7 +72,7 @@ def test_of_too_many_names_some_are_listed(tmp_path: Path, few: int) -> None:
 def test_however_many_they_are_all_are_removed(tmp_path: Path, few: int) -> None:
     fill(tmp_path / "x", 3 * few + 1)
     fill(tmp_path / "x/inner", 2 * few)
-    remove_below(tmp_path, ["x"])
+    gone(tmp_path / "x")
     assert names_in(tmp_path) == []
 
 
@@ -72,7 +80,7 @@ def test_however_many_they_are_all_are_removed(tmp_path: Path, few: int) -> None
 @pytest.mark.parametrize("depth", [DEEPEST - 1, DEEPEST, DEEPEST + 1, 200])
 def test_however_deep_they_are_all_are_removed(tmp_path: Path, depth: int) -> None:
     nest(tmp_path / "x", depth)
-    remove_below(tmp_path, ["x"])
+    gone(tmp_path / "x")
     assert names_in(tmp_path) == []
 
 
@@ -80,7 +88,7 @@ def test_what_a_link_leads_to_stays(tmp_path: Path) -> None:
     fill(tmp_path / "others", 1)
     (tmp_path / "x").mkdir()
     (tmp_path / "x/link").symlink_to(tmp_path / "others")
-    remove_below(tmp_path, ["x"])
+    gone(tmp_path / "x")
     assert names_in(tmp_path) == ["others"]
     assert names_in(tmp_path / "others") == ["000"]
 
@@ -88,7 +96,7 @@ def test_what_a_link_leads_to_stays(tmp_path: Path) -> None:
 def test_a_link_itself_is_removed(tmp_path: Path) -> None:
     fill(tmp_path / "others", 1)
     (tmp_path / "x").symlink_to(tmp_path / "others")
-    remove_below(tmp_path, ["x"])
+    gone(tmp_path / "x")
     assert names_in(tmp_path) == ["others"]
     assert names_in(tmp_path / "others") == ["000"]
 
@@ -98,8 +106,8 @@ def test_a_link_on_the_way_leads_nowhere(tmp_path: Path) -> None:
     fill(tmp_path / "others", 1)
     (tmp_path / "run").mkdir()
     (tmp_path / "run/x").symlink_to(tmp_path / "others")
-    with pytest.raises(OSError):
-        remove_below(tmp_path / "run", ["x", "000"])
+    with pytest.raises(StoreError, match="run/x: is a link"):
+        disk.remove(tmp_path / "run/x/000", within=tmp_path / "run")
     assert names_in(tmp_path / "others") == ["000"]
 
 
@@ -119,7 +127,7 @@ def test_what_its_maker_may_not_change_is_removed_all_the_same() -> None:
                     os.chown(path, 10001, 10001)
                 os.setegid(10001)
                 os.seteuid(10001)
-            remove_below(root, ["x"])
+            gone(root / "x")
 
         assert end_of(in_child(as_owner)) == 0
         assert names_in(root) == []
@@ -138,5 +146,5 @@ def test_who_makes_names_faster_than_they_go_is_not_waited_for(
 
     monkeypatch.setattr(os, "unlink", and_another)
     with pytest.raises(OSError, match="not empty") as error:
-        remove_below(tmp_path, ["x"])
+        gone(tmp_path / "x")
     assert error.value.errno == errno.ENOTEMPTY

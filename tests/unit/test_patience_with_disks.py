@@ -10,7 +10,7 @@ from itertools import pairwise
 
 import pytest
 
-from autolfads_trainer.disk import NotVisibleYetError
+from autolfads_trainer.disk_errors import NotVisibleYetError
 from autolfads_trainer.patience import LONGEST_WAIT, SEEN_WITHIN, Patience
 
 

@@ -37,6 +37,18 @@ TEMPLATE: dict[str, Any] = {
             "spec.template.spec.securityContext.runAsUsr",
             "spec.workers.podTemplate.securityContext.runAsUsr",
         ),
+        (
+            'spec.template.spec.containers[0].resources.requests[cpu]: Invalid value: "3"',
+            'spec.workers.resources.cpu: Invalid value: "3"',
+        ),
+        (
+            "spec.template.spec.containers[0].resources.limits.memory: x",
+            "spec.workers.resources.memory: x",
+        ),
+        (
+            "spec.template.spec.containers[0].resources.limits[nvidia.com/gpu]: x",
+            "spec.template.spec.containers[0].resources.limits[nvidia.com/gpu]: x",
+        ),
         # What the operator has made itself keeps its name.
         ("spec.template.spec.volumes[0].name", "spec.template.spec.volumes[0].name"),
         (

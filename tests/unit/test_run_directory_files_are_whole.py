@@ -13,7 +13,9 @@ import pytest
 from run_directory_examples import KILLED, Disk, die, end_of, failing, in_child, listing, order
 
 from autolfads_trainer import disk
-from autolfads_trainer.disk import StoreError, make_folder, write_bytes, write_with
+from autolfads_trainer.disk import make_folder, write_bytes, write_with
+from autolfads_trainer.disk_errors import StoreError
+from autolfads_trainer.places import is_temporary, place_of
 from autolfads_trainer.records import Assignment, WorkerStatus
 from autolfads_trainer.store import RunFolder, create_once, read, read_if_there, replace
 
@@ -26,7 +28,12 @@ def bytes_of(path: Path) -> object:
 
 
 def from_a_writer(path: Path) -> object:
-    return write_with(path, lambda name: name.write_bytes(b"new " * 5000))
+    def writes(name: Path) -> None:
+        handle = os.open(name, os.O_WRONLY | os.O_CREAT)
+        os.write(handle, b"new " * 5000)
+        os.close(handle)
+
+    return write_with(path, writes)
 
 
 def record(path: Path) -> object:
@@ -169,11 +176,13 @@ def test_a_writer_that_fails_by_itself_leaves_nothing_behind(tmp_path):
 
 
 def test_no_two_writers_use_the_same_temporary_name(tmp_path):
-    names = {disk.temporary(tmp_path / "order.json") for _ in range(200)}
+    with place_of(tmp_path / "order.json") as place:
+        made = {place.temporary() for _ in range(200)}
 
-    assert len(names) == 200
-    assert {name.parent for name in names} == {tmp_path}
-    assert not any(name.match("*.json") for name in names)
+    assert len(made) == 200
+    assert {partial.folder for partial in made} == {place.folder}
+    assert not any(partial.name.endswith(".json") for partial in made)
+    assert all(is_temporary(partial.name) for partial in made)
 
 
 def test_new_folders_are_synced_from_the_top(tmp_path, monkeypatch):
@@ -279,13 +288,13 @@ def test_a_handle_that_has_gone_stale_is_tried_again(
 ) -> None:
     real, failed = getattr(os, call), 0
 
-    def once(first: Any, *others: Any) -> Any:
+    def once(first: Any, *others: Any, **options: Any) -> Any:
         nonlocal failed
         is_content = isinstance(first, int) and stat.S_ISREG(os.fstat(first).st_mode)
         if not is_content and not failed:
             failed += 1
             raise OSError(errno.ESTALE, os.strerror(errno.ESTALE))
-        return real(first, *others)
+        return real(first, *others, **options)
 
     monkeypatch.setattr(os, call, once)
     assert create_once(tmp_path / "a", NEW) == NEW
@@ -304,17 +313,21 @@ def test_a_disk_that_gives_back_something_else_keeps_nothing(
 def test_a_folder_whose_name_could_not_be_synced_is_synced_later(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    synced: list[Path] = []
-    real = disk.sync_folder
+    synced: list[int] = []
+    real = disk.sync_names
 
-    def fails(_folder: Path) -> None:
+    def fails(_folder: int) -> None:
         raise OSError(errno.EIO, os.strerror(errno.EIO))
 
-    monkeypatch.setattr(disk, "sync_folder", fails)
+    def told(folder: int) -> None:
+        synced.append(os.fstat(folder).st_ino)
+        real(folder)
+
+    monkeypatch.setattr(disk, "sync_names", fails)
     with pytest.raises(OSError, match="Input/output"):
         make_folder(tmp_path / "a/b")
-    monkeypatch.setattr(disk, "sync_folder", lambda folder: (synced.append(folder), real(folder)))
+    monkeypatch.setattr(disk, "sync_names", told)
     make_folder(tmp_path / "a/b")
-    assert synced == [tmp_path, tmp_path / "a"]
+    assert synced == [tmp_path.stat().st_ino, (tmp_path / "a").stat().st_ino]
     make_folder(tmp_path / "a/b")
     assert len(synced) == 2

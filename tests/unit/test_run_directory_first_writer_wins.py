@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 from run_directory_examples import TRANSIENT, Disk, end_of, failing, in_child, listing, order
 
-from autolfads_trainer.disk import NotVisibleYetError, may_pass, retried
+from autolfads_trainer.disk_errors import NotVisibleYetError, may_pass, retried
+from autolfads_trainer.places import Place
 from autolfads_trainer.records import Assignment, Order, Outcome
 from autolfads_trainer.store import RunFolder, create_once, read, replace
 
@@ -170,10 +171,10 @@ def test_a_record_is_read_through_a_stale_handle(tmp_path, monkeypatch, naps):
     create_once(path, order())
     real, stale = os.open, iter([errno.ESTALE, errno.EIO])
 
-    def opens(*arguments, **options):
-        for number in stale:
+    def opens(name, flags, *arguments, **options):
+        for number in stale if name == "order.json" else ():
             failing(number)()
-        return real(*arguments, **options)
+        return real(name, flags, *arguments, **options)
 
     monkeypatch.setattr(os, "open", opens)
 
@@ -201,13 +202,13 @@ def test_a_rename_that_was_done_and_reports_an_error_was_done(number, tmp_path, 
     """A share that lost its answer repeats the call, and then finds nothing to rename."""
     path = tmp_path / "w1.json"
     replace(path, Assignment(task="a"))
-    real = os.replace
+    real = Place.rename
 
-    def done_and_failed(*arguments):
-        real(*arguments)
+    def done_and_failed(partial, place):
+        real(partial, place)
         failing(number)()
 
-    monkeypatch.setattr(os, "replace", done_and_failed)
+    monkeypatch.setattr(Place, "rename", done_and_failed)
     replace(path, Assignment(task="b"))
     assert read(path, Assignment) == Assignment(task="b")
     assert listing(tmp_path) == ["w1.json"]
@@ -216,7 +217,7 @@ def test_a_rename_that_was_done_and_reports_an_error_was_done(number, tmp_path, 
 def test_a_rename_that_failed_is_told(tmp_path, monkeypatch):
     path = tmp_path / "w1.json"
     replace(path, Assignment(task="a"))
-    monkeypatch.setattr(os, "replace", lambda *_: failing(errno.EACCES)())
+    monkeypatch.setattr(Place, "rename", lambda *_: failing(errno.EACCES)())
     with pytest.raises(PermissionError):
         replace(path, Assignment(task="b"))
     assert read(path, Assignment) == Assignment(task="a")
@@ -228,7 +229,7 @@ def test_what_another_made_and_is_not_seen_yet_is_no_decision_yet(tmp_path, monk
     def exists_for_link_alone(*_):
         failing(errno.EEXIST)()
 
-    monkeypatch.setattr(os, "link", exists_for_link_alone)
+    monkeypatch.setattr(Place, "link", exists_for_link_alone)
     with pytest.raises(NotVisibleYetError):
         create_once(path, order())
     assert may_pass(NotVisibleYetError(errno.ENOENT, "late"))

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import errno
+import os
 import shutil
 from pathlib import Path
 
 import pytest
-from run_directory_examples import Disk, order, run, task
+from run_directory_examples import Disk, failing, order, run, task
 
 from autolfads_trainer import disk, store
-from autolfads_trainer.disk import StoreError, is_kept, is_temporary, temporary
-from autolfads_trainer.folders import remove_below
+from autolfads_trainer.disk import is_kept
+from autolfads_trainer.disk_errors import StoreError
+from autolfads_trainer.folders import remove_in
+from autolfads_trainer.places import Place, is_temporary
 from autolfads_trainer.records import Assignment, End, Outcome, Owner, WorkerStatus
 from autolfads_trainer.store import RunFolder
 
@@ -243,13 +246,8 @@ def test_results_that_are_still_seen_under_their_old_name_are_published(folder, 
     export_results(folder, "export/attempt-1", "one")
     folder.publish("export/attempt-1")
     # Another controller did that: this one's volume remembers the name, and refuses the renaming.
-    old = folder.root / "export/attempt-1/results"
-    stat = Path.stat
-    monkeypatch.setattr(
-        Path,
-        "stat",
-        lambda path, **how: stat(folder.results if path == old else path, **how),
-    )
+    monkeypatch.setattr(Place, "status", lambda _place: folder.results.stat())
+    monkeypatch.setattr(Place, "rename", lambda *_: failing(errno.ENOTEMPTY)())
     folder.publish("export/attempt-1")
     assert tree(folder.results) == {"summary.json": b"one"}
 
@@ -284,7 +282,7 @@ def test_the_name_of_the_results_is_durable_before_anything_follows_from_it(fold
     export_results(folder, "export/attempt-1", "one")
     disk = Disk(monkeypatch)
     folder.publish("export/attempt-1")
-    assert disk.names == ["rename", "fsync folder"]
+    assert disk.names == ["replace", "fsync folder"]
     assert disk.calls[1][1] == folder.root.stat().st_ino
 
 
@@ -362,14 +360,14 @@ def half_published(folder, monkeypatch, *, done: bool) -> None:
     """Publish with a rename that says EIO, having done it or not."""
     results = folder.path("export/attempt-1") / "results"
     results.mkdir(parents=True)
-    rename = Path.rename
+    rename = Place.rename
 
-    def fails(path: Path, target: Path) -> None:
+    def fails(own: Place, public: Place) -> None:
         if done:
-            rename(path, target)
+            rename(own, public)
         raise OSError(errno.EIO, "no")
 
-    monkeypatch.setattr(Path, "rename", fails)
+    monkeypatch.setattr(Place, "rename", fails)
     folder.publish("export/attempt-1")
 
 
@@ -388,11 +386,11 @@ def test_a_folder_into_which_somebody_still_writes_is_not_gone(folder, monkeypat
     place = folder.path("members/000")
     place.mkdir(parents=True)
 
-    def beaten(root: Path, parts: tuple[str, ...]) -> None:
-        (root.joinpath(*parts) / "again").touch()
+    def beaten(_folder: int, name: str) -> None:
+        (place.with_name(name) / "again").touch()
         raise OSError(errno.ENOTEMPTY, "somebody was faster")
 
-    monkeypatch.setattr(disk, "remove_below", beaten)
+    monkeypatch.setattr(disk, "remove_in", beaten)
     assert not folder.remove("members/000")
     monkeypatch.undo()
     assert folder.remove("members/000")
@@ -403,13 +401,13 @@ def test_a_folder_of_which_another_removes_a_part_is_removed_all_the_same(folder
     place.mkdir(parents=True)
     calls = []
 
-    def half(root: Path, parts: tuple[str, ...]) -> None:
-        calls.append(parts)
+    def half(folder: int, name: str) -> None:
+        calls.append(name)
         if len(calls) == 1:
             raise FileNotFoundError(errno.ENOENT, "another was faster")
-        remove_below(root, parts)
+        remove_in(folder, name)
 
-    monkeypatch.setattr(disk, "remove_below", half)
+    monkeypatch.setattr(disk, "remove_in", half)
     assert folder.remove("members/000")
     assert len(calls) == 2
 
@@ -417,7 +415,9 @@ def test_a_folder_of_which_another_removes_a_part_is_removed_all_the_same(folder
 def test_a_disk_that_keeps_what_it_is_given_is_told_from_one_that_does_not(tmp_path, monkeypatch):
     assert is_kept(tmp_path)
     assert not is_kept(tmp_path / "missing")
-    monkeypatch.setattr("autolfads_trainer.disk.write_new", lambda path, _content: path.touch())
+    monkeypatch.setattr(
+        "autolfads_trainer.disk.write_new", lambda place, _: os.close(place.create())
+    )
     assert not is_kept(tmp_path)
     assert list(tmp_path.iterdir()) == []
 
@@ -426,10 +426,10 @@ def test_a_removal_that_the_disk_refuses_is_told(folder, monkeypatch):
     place = folder.path("members/000")
     place.mkdir(parents=True)
 
-    def fails(_root: Path, _parts: tuple[str, ...]) -> None:
+    def fails(_folder: int, _name: str) -> None:
         raise OSError(errno.EIO, "no")
 
-    monkeypatch.setattr(disk, "remove_below", fails)
+    monkeypatch.setattr(disk, "remove_in", fails)
     with pytest.raises(OSError, match="no"):
         folder.remove("members/000")
 
@@ -482,4 +482,4 @@ def test_what_is_half_made_has_a_name_that_no_user_gives(name, ours):
 
 def test_our_own_half_made_names_are_known(tmp_path):
     for name in ("order.json", "checkpoint-1.ckpt", "trial"):
-        assert is_temporary(temporary(tmp_path / name).name)
+        assert is_temporary(Place(0, name).temporary().name)

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import errno
 import os
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from run_directory_examples import Disk, failing, listing
 
-from autolfads_trainer.disk import StoreError
+from autolfads_trainer import volume
+from autolfads_trainer.disk import read_at, write_new
+from autolfads_trainer.disk_errors import StoreError
+from autolfads_trainer.places import Place
 from autolfads_trainer.volume import check_volume
 
 
@@ -89,25 +91,26 @@ def test_a_volume_in_use_that_cannot_do_it_any_more_is_refused(tmp_path, monkeyp
 
 
 def test_a_link_that_succeeds_and_says_that_its_name_exists_is_a_link(tmp_path, monkeypatch):
-    real = os.link
+    real = Place.link
 
     def link(first, second):
         real(first, second)
         raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST))
 
-    monkeypatch.setattr(os, "link", link)
+    monkeypatch.setattr(Place, "link", link)
     check_volume(tmp_path)
 
 
-def linking(as_the_volume_does: Callable[[Path, Path], object], monkeypatch) -> None:
-    monkeypatch.setattr(os, "link", as_the_volume_does)
+def linking(as_the_volume_does: Callable[[Place, Place], object], monkeypatch) -> None:
+    monkeypatch.setattr(Place, "link", as_the_volume_does)
 
 
 def test_a_volume_whose_links_replace_is_refused(tmp_path, monkeypatch):
-    real = os.link
+    real = Place.link
 
-    def replaces(first: Path, second: Path) -> None:
-        second.unlink(missing_ok=True)
+    def replaces(first: Place, second: Place) -> None:
+        if second.status() is not None:
+            second.unlink()
         real(first, second)
 
     linking(replaces, monkeypatch)
@@ -117,7 +120,7 @@ def test_a_volume_whose_links_replace_is_refused(tmp_path, monkeypatch):
 
 
 def test_a_volume_that_copies_instead_of_linking_is_refused(tmp_path, monkeypatch):
-    linking(shutil.copyfile, monkeypatch)
+    linking(lambda first, second: write_new(second, read_at(first, 100)), monkeypatch)
 
     assert refusal(tmp_path) == "hard link (the second name is not a link to the first)"
     assert listing(tmp_path) == []
@@ -125,17 +128,17 @@ def test_a_volume_that_copies_instead_of_linking_is_refused(tmp_path, monkeypatc
 
 @pytest.mark.parametrize("nth", [1, 2, 3])
 def test_a_trial_whose_files_another_tidied_away_is_made_again(tmp_path, monkeypatch, nth):
-    link, calls = os.link, []
+    link, calls = Place.link, []
 
     def slept_before(source, target):
         calls.append(source)
         if len(calls) == min(nth, 2):  # before the first link, or before the second
             for path in tmp_path.iterdir():
-                if nth != 2 or str(path) != str(source):
+                if nth != 2 or path.name != source.name:
                     path.unlink()
         return link(source, target)
 
-    monkeypatch.setattr(os, "link", slept_before)
+    monkeypatch.setattr(Place, "link", slept_before)
     check_volume(tmp_path)
     assert len(calls) > 2
     assert list(tmp_path.iterdir()) == []
@@ -143,8 +146,5 @@ def test_a_trial_whose_files_another_tidied_away_is_made_again(tmp_path, monkeyp
 
 def test_a_volume_that_gives_back_other_bytes_is_refused(tmp_path, monkeypatch):
     """As one whose cache has lost a write does."""
-    real = Path.read_bytes
-    monkeypatch.setattr(
-        Path, "read_bytes", lambda path: b"\0" * len(real(path)) if "trial" in path.name else b""
-    )
+    monkeypatch.setattr(volume, "read_at", lambda place, most: bytes(len(read_at(place, most))))
     assert refusal(tmp_path) == "write and fsync (what was written is not what is read)"

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 from run_directory_examples import EVERY_KIND, order, run
 
-from autolfads_trainer.disk import StoreError
+from autolfads_trainer.disk_errors import StoreError
 from autolfads_trainer.records import Order, Outcome, Owner, Record, Run, WorkerStatus
 from autolfads_trainer.store import (
     MANY,

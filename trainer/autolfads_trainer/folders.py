@@ -1,7 +1,9 @@
-"""Folders that anybody may have filled: listed and removed within bounds.
+"""Folders that anybody may have filled: entered without a link, listed and removed within bounds.
 
-A worker can make millions of names, or folders a thousand deep. Who tidies up must then neither run
-out of memory nor of open files: a controller does it for many runs.
+A worker can put a link to another run into a folder's place, at any moment: each folder is opened
+in the one before, and names are taken in what was opened. It can make millions of names, or folders
+a thousand deep. Who tidies up must then neither run out of memory nor of open files: a controller
+does it for many runs.
 """
 
 from __future__ import annotations
@@ -12,7 +14,7 @@ import itertools
 import os
 import secrets
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
 MOST_NAMES = 20_000  # of one folder at a time; ours have some hundreds
@@ -20,11 +22,36 @@ ROUNDS = 1_000  # of so many: somebody may make names as fast as they are remove
 DEEPEST = 12  # levels that are entered, each with an open file; a run has five
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW  # never through a link
+_ON_THE_WAY = os.O_DIRECTORY | getattr(os, "O_PATH", os.O_RDONLY)  # where no content is asked for
 
 
-def names_in(folder: Path) -> list[str]:
-    """Return the names in a folder, sorted: `MOST_NAMES` of them at most, if there are more."""
-    return sorted(path.name for path in itertools.islice(entries(folder), MOST_NAMES))
+def open_folder(folder: Path, within: Path | None = None) -> int:
+    """Open a folder as the place of names: `dir_fd` of calls to come. Closing it is the caller's.
+
+    Below `within` no link is followed, nor one that takes a folder's place meanwhile.
+    Raises `OSError`: ENOTDIR or ELOOP for such a link.
+    """
+    if within is None or folder == within:
+        return os.open(folder, _ON_THE_WAY)
+    first, *others = folder.relative_to(within).parts
+    handle = os.open(within / first, _ON_THE_WAY | os.O_NOFOLLOW)  # which is of the last part alone
+    for part in others:
+        try:
+            inner = os.open(part, _ON_THE_WAY | os.O_NOFOLLOW, dir_fd=handle)
+        finally:
+            os.close(handle)
+        handle = inner
+    return handle
+
+
+def names_in(folder: int) -> list[str]:
+    """Return the names in an open folder, sorted: `MOST_NAMES` of them at most."""
+    handle = os.open(".", _FOLDER, dir_fd=folder)
+    try:
+        with os.scandir(handle) as found:
+            return sorted(entry.name for entry in itertools.islice(found, MOST_NAMES))
+    finally:
+        os.close(handle)
 
 
 def entries(folder: Path) -> Iterator[Path]:
@@ -34,26 +61,15 @@ def entries(folder: Path) -> Iterator[Path]:
             yield folder / entry.name
 
 
-def remove_below(root: Path, parts: Sequence[str]) -> None:
-    """Remove a file, a link, or a folder with all that is in it: the one that `parts` lead to.
+def remove_in(folder: int, name: str) -> None:
+    """Remove a file, a link, or a folder with all that is in it, from an open folder.
 
-    Each folder on the way is opened in the one before: whoever puts a link in its place meanwhile
-    leads nowhere. Raises `OSError`: ENOTDIR or ELOOP for such a link, ENOTEMPTY where somebody
-    still writes into the folder.
+    Raises `OSError`: ENOTEMPTY where somebody still writes into what is to go.
     """
-    folder = os.open(root, _FOLDER)
-    try:
-        for part in parts[:-1]:
-            inner = os.open(part, _FOLDER, dir_fd=folder)
-            os.close(folder)
-            folder = inner
-        found = os.stat(parts[-1], dir_fd=folder, follow_symlinks=False)
-        if stat.S_ISDIR(found.st_mode):
-            _remove_in(folder, parts[-1], folder, 1)
-        else:
-            os.unlink(parts[-1], dir_fd=folder)
-    finally:
-        os.close(folder)
+    if stat.S_ISDIR(os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode):
+        _remove_folder(folder, name, folder, 1)
+    else:
+        os.unlink(name, dir_fd=folder)
 
 
 def _empty(folder: int, top: int, level: int) -> None:
@@ -70,7 +86,7 @@ def _empty(folder: int, top: int, level: int) -> None:
             elif level == DEEPEST:
                 os.rename(entry.name, secrets.token_hex(8), src_dir_fd=folder, dst_dir_fd=top)
             else:
-                _remove_in(folder, entry.name, top, level + 1)
+                _remove_folder(folder, entry.name, top, level + 1)
     raise OSError(errno.ENOTEMPTY, os.strerror(errno.ENOTEMPTY))
 
 
@@ -96,7 +112,7 @@ def _open(folder: int, name: str) -> int:
     return os.open(name, _FOLDER, dir_fd=folder)
 
 
-def _remove_in(folder: int, name: str, top: int, level: int) -> None:
+def _remove_folder(folder: int, name: str, top: int, level: int) -> None:
     handle = _open(folder, name)
     try:
         _empty(handle, handle if level == 1 else top, level)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
-from autolfads_trainer.disk import LATE, NotVisibleYetError, in_words, may_pass
+from autolfads_trainer.disk_errors import LATE, NotVisibleYetError, in_words, may_pass
 
 FIRST_WAIT, LONGEST_WAIT = 0.1, 5.0  # seconds
 SEEN_WITHIN = 90.0  # seconds; NFS and EFS remember a missing name for up to a minute

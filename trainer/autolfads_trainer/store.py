@@ -5,7 +5,8 @@ a file is complete before it has its name; what decides is created once, and rea
 only what was decided; nothing that decides is changed; a worker is one life of one process;
 and a reader opens no name before another file has announced it.
 
-`disk.py` has the calls, this file the names and the records.
+`disk.py` has the calls, this file the names and the records. Who writes here is not trusted with
+other folders of the volume: what is read, written or removed is reached through no link.
 """
 
 from __future__ import annotations
@@ -22,20 +23,15 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 from pydantic_core import PydanticSerializationError
 
-from autolfads_trainer.disk import (
+from autolfads_trainer import disk
+from autolfads_trainer.disk import create_exclusively, make_folder, read_bytes
+from autolfads_trainer.disk_errors import (
     NO_PLAIN_FILE,
     NotVisibleYetError,
     StoreError,
-    create_exclusively,
-    make_folder,
-    read_bytes,
-    remove,
     retried,
-    sync_folder,
-    write_bytes,
-    write_quickly,
 )
-from autolfads_trainer.folders import names_in
+from autolfads_trainer.publishing import publish
 from autolfads_trainer.records import (
     FORMAT,
     OLDEST_FORMAT,
@@ -53,26 +49,27 @@ from autolfads_trainer.records import (
 MAX_JSON_BYTES = 4_000_000
 # What there are many of, and what a controller keeps in memory. Ours have some kilobytes.
 MANY = 64_000
+LONGEST_NAME = 255  # bytes, as on all disks
 MOST_ATTEMPTS = 1_000  # at one thing; each interruption makes one
 _AS_WRITTEN = "it as autolfads wrote it: restore the file, or begin a run in another folder"
 
 R = TypeVar("R", bound=Record)
 
 
-def replace(path: Path, record: Record) -> None:
+def replace(path: Path, record: Record, within: Path | None = None) -> None:
     """Put `record` in the place of what `path` held."""
-    retried(lambda: write_bytes(path, _encode(record)))
+    retried(lambda: disk.write_bytes(path, _encode(record), within))
 
 
-def create_once(path: Path, record: R) -> R:
+def create_once(path: Path, record: R, within: Path | None = None) -> R:
     """Create `path` with `record` unless it exists, and return what it then holds: that counts.
 
     Whatever the calls returned (a link can succeed and report an error), the name is read back.
     Raises `NotVisibleYetError` where another has made it and this machine does not see it yet.
     """
-    create_exclusively(path, _encode(record))
+    create_exclusively(path, _encode(record), within)
     try:
-        return read(path, type(record))
+        return read(path, type(record), within=within)
     except FileNotFoundError:
         raise NotVisibleYetError(errno.ENOENT, "was made, and is not seen yet", str(path)) from None
 
@@ -93,14 +90,14 @@ def _most(kind: type[Record]) -> int:
     return MANY if kind in (Order, Assignment, WorkerStatus) else MAX_JSON_BYTES
 
 
-def read(path: Path, kind: type[R], most: int | None = None) -> R:
-    """Read one record, of `most` bytes.
+def read(path: Path, kind: type[R], most: int | None = None, within: Path | None = None) -> R:
+    """Read one record, of `most` bytes, through no link below `within`.
 
     Raises `StoreError` naming the file, `FileNotFoundError` when absent.
     """
     most = _most(kind) if most is None else most
     try:
-        content = retried(lambda: read_bytes(path, most))
+        content = retried(lambda: read_bytes(path, most, within))
     except OSError as error:
         if error.errno in NO_PLAIN_FILE:
             raise StoreError(f"{path}: is no plain file") from None
@@ -136,35 +133,21 @@ def _other_format(content: bytes) -> str | None:
     )
 
 
-_IN_THE_WAY = (errno.EEXIST, errno.ENOTEMPTY, errno.ENOTDIR)
-
-
-def _is_same_folder(one: Path, other: Path) -> bool:
-    """Return whether both names are seen to be of one folder: the older can be remembered."""
-    try:
-        return one.samefile(other)
-    except FileNotFoundError:
-        return False
-
-
 def _refuse_link(path: Path) -> None:
     try:
         found = stat.S_ISLNK(path.lstat().st_mode)
     except (FileNotFoundError, NotADirectoryError):
         return
-    except (OSError, UnicodeError) as error:
-        if isinstance(error, OSError) and error.errno != errno.ENAMETOOLONG:
-            raise
-        name = ascii(str(path))[:200]
-        raise StoreError(f"a record names {name}, which no file can be called") from None
     if found:
         raise StoreError(f"{path}: is a link; expected only files and folders of the run")
 
 
-def read_if_there(path: Path, kind: type[R], most: int | None = None) -> R | None:
-    """Read one record, of `most` bytes, or return None when there is no such file."""
+def read_if_there(
+    path: Path, kind: type[R], most: int | None = None, within: Path | None = None
+) -> R | None:
+    """Read one record, as `read` does, or return None when there is no such file."""
     try:
-        return read(path, kind, most)
+        return read(path, kind, most, within)
     except FileNotFoundError:
         return None
 
@@ -186,6 +169,14 @@ def _in_its_folder(task: Task, folder: str) -> Task:
     return task
 
 
+def _is_no_name(relative: str) -> bool:
+    try:
+        parts = os.fsencode(relative).split(b"/")
+    except UnicodeError:
+        return True
+    return max(map(len, parts)) > LONGEST_NAME
+
+
 def _most_in(folder: str) -> int:
     """Return how many bytes a record of the attempt in `folder` can have."""
     return MANY if folder.startswith("members/") else MAX_JSON_BYTES
@@ -198,20 +189,25 @@ class RunFolder:
         self.root = root
 
     def path(self, relative: str) -> Path:
-        """Return the path of a name that a record gives. Raises `StoreError` if it leads out."""
-        path = self._place(relative)
+        """Return the path of a name that a record gives. Raises `StoreError` if it leads out.
+
+        So it does through a link. Whoever shares the folder with those that are not trusted opens
+        it with `within`, all the same: a link can appear at any moment.
+        """
+        path = self.named(relative)
+        for step in reversed(path.relative_to(self.root).parents):
+            _refuse_link(self.root / step)
         _refuse_link(path)
         return path
 
-    def _place(self, relative: str) -> Path:
+    def named(self, relative: str) -> Path:
+        """Return the path of a name below the folder. Raises `StoreError` if it leads out."""
         name = PurePosixPath(relative)
         if not name.parts or name.is_absolute() or ".." in name.parts or "\0" in relative:
             raise StoreError(f"{self.root}: a record names '{relative}', outside of the folder")
-        folder = self.root
-        for part in name.parts[:-1]:
-            folder = folder / part
-            _refuse_link(folder)
-        return folder / name.parts[-1]
+        if _is_no_name(relative):
+            raise StoreError(f"a record names {ascii(relative)[:200]}, which no file can be called")
+        return self.root / name
 
     # Names. Members have three digits and generations too, so that listings read in order.
     @staticmethod
@@ -253,12 +249,12 @@ class RunFolder:
 
     def owner(self) -> Owner | None:
         """Whose folder this is; None: nobody's yet."""
-        return read_if_there(self.root / "owner.json", Owner)
+        return self._read("owner.json", Owner)
 
     def claim(self, owner: Owner) -> Owner:
         """Make the folder `owner`'s, unless it has one, and return whose it is."""
         make_folder(self.root)
-        return create_once(self.root / "owner.json", owner)
+        return self._create("owner.json", owner)
 
     def note_keep_results(self, keep: bool) -> None:
         """Change in `owner.json` whether the folder outlives the run's object in the cluster.
@@ -268,60 +264,67 @@ class RunFolder:
         owner = self.owner()
         if owner is not None:
             changed = owner.model_copy(update={"keep_results": keep})
-            replace(self.root / "owner.json", changed)
+            self._replace("owner.json", changed)
 
     def run(self) -> Run | None:
         """What was frozen; None before `prepare` has finished."""
-        return read_if_there(self.root / "run.json", Run)
+        return self._read("run.json", Run)
 
     def freeze(self, run: Run) -> Run:
         """Freeze the run, once."""
-        return create_once(self.root / "run.json", run)
+        return self._create("run.json", run)
 
     def end(self) -> End | None:
         """How the run ended; None while it goes on."""
-        return read_if_there(self.root / "end.json", End)
+        return self._read("end.json", End)
 
     def finish(self, end: End) -> End:
         """Write how the run ended, once."""
-        return create_once(self.root / "end.json", end)
+        return self._create("end.json", end)
 
     # Decisions.
     def give_order(self, order: Order) -> Order:
         """Write an order, once, and return the one that counts."""
-        folder = self.path(self.leg_folder(order.member, order.generation))
-        make_folder(folder, within=self.root)
-        return _at_its_place(
-            create_once(folder / "order.json", order), order.member, order.generation, folder
-        )
+        folder = self.leg_folder(order.member, order.generation)
+        make_folder(self.named(folder), within=self.root)
+        found = self._create(f"{folder}/order.json", order)
+        return _at_its_place(found, order.member, order.generation, self.named(folder))
 
     def order(self, member: int, generation: int) -> Order | None:
         """Read an order."""
-        folder = self.path(self.leg_folder(member, generation))
-        found = read_if_there(folder / "order.json", Order)
-        return found and _at_its_place(found, member, generation, folder)
+        folder = self.leg_folder(member, generation)
+        found = self.order_as_it_is(member, generation)
+        return found and _at_its_place(found, member, generation, self.named(folder))
+
+    def order_as_it_is(self, member: int, generation: int) -> Order | None:
+        """Read an order, also one that says to be for another place."""
+        return self._read(f"{self.leg_folder(member, generation)}/order.json", Order)
 
     def order_at(self, relative: str) -> Order:
         """Read the order that a task names."""
-        return read(self.path(relative), Order)
+        return read(self.named(relative), Order, within=self.root)
 
     def give_task(self, task: Task) -> Task:
         """Write a task into its attempt's folder, once, and return the one that counts."""
-        make_folder(self.path(task.folder), within=self.root)
-        return _in_its_folder(create_once(self.path(task.folder) / "task.json", task), task.folder)
+        make_folder(self.named(task.folder), within=self.root)
+        return _in_its_folder(self._create(f"{task.folder}/task.json", task), task.folder)
 
     def task(self, folder: str) -> Task | None:
         """Read the task of an attempt's folder."""
-        found = read_if_there(self.path(folder) / "task.json", Task, _most_in(folder))
+        found = self.task_as_it_is(folder, _most_in(folder))
         return found and _in_its_folder(found, folder)
+
+    def task_as_it_is(self, folder: str, most: int | None = None) -> Task | None:
+        """Read the task of an attempt's folder, also one that says to be for another."""
+        return self._read(f"{folder}/task.json", Task, most)
 
     def settle(self, folder: str, outcome: Outcome) -> Outcome:
         """Write the outcome of an attempt, once, and return the one that counts."""
-        return create_once(self.path(folder) / "outcome.json", outcome)
+        return self._create(f"{folder}/outcome.json", outcome)
 
     def outcome(self, folder: str) -> Outcome | None:
         """Read the outcome of an attempt."""
-        return read_if_there(self.path(folder) / "outcome.json", Outcome, _most_in(folder))
+        return self._read(f"{folder}/outcome.json", Outcome, _most_in(folder))
 
     def attempts(self, parent: str) -> Iterator[tuple[Task, Outcome | None]]:
         """Walk the attempts below `parent` in order: never used to wait for one.
@@ -340,27 +343,23 @@ class RunFolder:
         """Make the folder in which workers say that they are there."""
         make_folder(self.root / "workers", within=self.root)
 
-    def _of_worker(self, name: str) -> Path:
-        """Return the path of a worker's file. Raises `StoreError` where it would lead elsewhere."""
-        _refuse_link(self.root / "workers")
-        return self.root / "workers" / name
-
     def assign(self, life: str, assignment: Assignment) -> None:
         """Tell a worker what to do now."""
         self.receive_workers()
-        replace(self._of_worker(f"{life}.json"), assignment)
+        self._replace(f"workers/{life}.json", assignment)
 
     def assignment(self, life: str) -> Assignment | None:
         """Read what a worker is to do; None until the controller has written it."""
-        return read_if_there(self._of_worker(f"{life}.json"), Assignment)
+        return self._read(f"workers/{life}.json", Assignment)
 
     def report(self, life: str, status: WorkerStatus) -> None:
         """Say what this worker does. Not synced: it is worthless after a power cut anyway."""
-        write_quickly(self._of_worker(f"{life}.status.json"), _encode(status))
+        path = self.named(f"workers/{life}.status.json")
+        disk.write_quickly(path, _encode(status), within=self.root)
 
     def announce(self, life: str, status: WorkerStatus) -> None:
         """The same, to outlast a power cut: what it tells of is durable, and needs to be found."""
-        replace(self._of_worker(f"{life}.status.json"), status)
+        self._replace(f"workers/{life}.status.json", status)
 
     def status(self, life: str) -> WorkerStatus | None:
         """Read what a worker does; None until it has written it.
@@ -368,48 +367,35 @@ class RunFolder:
         One that was cut by a power failure is no status either: it decides nothing.
         """
         try:
-            return read_if_there(self._of_worker(f"{life}.status.json"), WorkerStatus)
+            return self._read(f"workers/{life}.status.json", WorkerStatus)
         except StoreError:
             return None
+
+    def _read(self, relative: str, kind: type[R], most: int | None = None) -> R | None:
+        return read_if_there(self.named(relative), kind, most, within=self.root)
+
+    def _create(self, relative: str, record: R) -> R:
+        return create_once(self.named(relative), record, within=self.root)
+
+    def _replace(self, relative: str, record: Record) -> None:
+        replace(self.named(relative), record, within=self.root)
 
     # Publishing and tidying, by the controller alone.
     def publish(self, folder: str) -> None:
         """Make the results written into an export attempt's folder the results of the run."""
-        made = self.path(f"{folder}/results")
-        _refuse_link(self.results)
-        if made.is_dir():
-            try:
-                made.rename(self.results)  # an empty folder of this name is no obstacle
-            except OSError as error:
-                # Another controller was faster, or the answer is wrong: what is there counts.
-                if made.is_dir() and not _is_same_folder(made, self.results):
-                    if error.errno in _IN_THE_WAY:
-                        raise StoreError(
-                            f"{self.results}: is in the way of the run's results, which are in "
-                            f"{made}; expected no such name: move it away, and go on with the run"
-                        ) from None
-                    raise
-                if not self.results.is_dir():
-                    raise
-            sync_folder(self.root)
-        if not self.results.is_dir():
-            raise StoreError(
-                f"{made}: there are no results to publish; remove the folder "
-                f"{folder.split('/', 1)[0]} of the run, and they are made again"
-            )
+        publish(self.root, self.named(f"{folder}/results"), self.results)
 
     def remove(self, relative: str) -> bool:
         """Remove a file or a folder below the run directory; return whether it is gone."""
-        path = self._place(relative)
-        return remove(self.root, path.relative_to(self.root).parts)
+        return disk.remove(self.named(relative), within=self.root)
 
     def contents(self, relative: str | None = None) -> list[str]:
         """Return the names in a folder: to tidy up what is over, never to wait for something.
 
         Of more than anybody has a use for, some: the rest is seen when those are removed.
         """
+        folder = self.root if relative is None else self.named(relative)
         try:
-            folder = self.root if relative is None else self.path(relative)
-            return names_in(folder)
+            return disk.contents(folder, within=self.root)
         except FileNotFoundError:
             return []

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import os
 from collections.abc import Callable
 from pathlib import Path
 
 from autolfads_trainer.disk import (
-    StoreError,
     forget,
     make_folder,
-    may_pass,
+    read_at,
     sync_file,
-    sync_folder,
-    temporary,
+    sync_names,
     write_new,
 )
+from autolfads_trainer.disk_errors import StoreError, may_pass
+from autolfads_trainer.places import Place, place_of
 
 
 class _UnexpectedError(OSError):
@@ -44,15 +43,22 @@ def check_volume(root: Path, *, in_use: bool = False) -> None:
 
 def _missing(root: Path) -> tuple[str, OSError] | None:
     """Return the first need that `root` does not meet, and the error that says so."""
-    first = temporary(root / "trial")
-    second = temporary(root / "trial")
+    try:
+        make_folder(root)
+        with place_of(root / "trial") as place:
+            return _missing_at(place)
+    except OSError as error:
+        return "create a folder", error
+
+
+def _missing_at(place: Place) -> tuple[str, OSError] | None:
+    first, second = place.temporary(), place.temporary()
     needs: tuple[tuple[str, Callable[[], object]], ...] = (
-        ("create a folder", lambda: make_folder(root)),
         ("write and fsync", lambda: _writes(first)),
         ("hard link", lambda: _links(first, second)),
         ("exclusive creation", lambda: _refuses_to_overwrite(first, second)),
         ("rename", lambda: _replaces(first, second)),
-        ("fsync of a folder", lambda: sync_folder(root)),
+        ("fsync of a folder", lambda: sync_names(place.folder)),
     )
     try:
         for need, trial in needs:
@@ -66,27 +72,31 @@ def _missing(root: Path) -> tuple[str, OSError] | None:
     return None
 
 
-def _writes(path: Path) -> None:
-    write_new(path, b"trial")
-    sync_file(path)
-    if path.read_bytes() != b"trial":
+def _writes(place: Place) -> None:
+    write_new(place, b"trial")
+    sync_file(place)
+    if _content(place) != b"trial":
         raise _UnexpectedError(errno.EIO, "what was written is not what is read")
 
 
-def _links(first: Path, second: Path) -> None:
+def _content(place: Place) -> bytes:
+    return read_at(place, most=100)
+
+
+def _links(first: Place, second: Place) -> None:
     with contextlib.suppress(FileExistsError):  # a share can say so of its own link
-        os.link(first, second)
-    if not second.exists() or not os.path.samefile(first, second):  # noqa: PTH121
+        first.link(second)
+    if not first.is_same(second):
         raise _UnexpectedError(errno.ENOTSUP, "the second name is not a link to the first")
 
 
-def _refuses_to_overwrite(first: Path, second: Path) -> None:
-    other = temporary(first.with_name("trial"))
+def _refuses_to_overwrite(first: Place, second: Place) -> None:
+    other = Place(first.folder, "trial").temporary()
     try:
         write_new(other, b"other")
         with contextlib.suppress(FileExistsError):
-            os.link(other, second)
-        if second.read_bytes() != b"trial":
+            other.link(second)
+        if _content(second) != b"trial":
             raise _UnexpectedError(errno.ENOTSUP, "a second hard link replaced the first")
         try:
             write_new(first, b"again")
@@ -97,10 +107,10 @@ def _refuses_to_overwrite(first: Path, second: Path) -> None:
         forget(other)
 
 
-def _replaces(first: Path, second: Path) -> None:
+def _replaces(first: Place, second: Place) -> None:
     # Not as they are: renaming one link of a file to another is defined to do nothing at all.
     second.unlink()
     write_new(second, b"another")
-    first.replace(second)
-    if first.exists() or second.read_bytes() != b"trial":
+    first.rename(second)
+    if first.status() is not None or _content(second) != b"trial":
         raise _UnexpectedError(errno.ENOTSUP, "the renamed file did not replace the other")

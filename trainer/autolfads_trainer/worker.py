@@ -16,7 +16,7 @@ from pathlib import Path
 
 import click
 
-from autolfads_trainer.disk import StoreError, may_pass
+from autolfads_trainer.disk_errors import StoreError, may_pass
 from autolfads_trainer.patience import Patience
 from autolfads_trainer.records import Assignment, Outcome, Task, WorkerStatus
 from autolfads_trainer.store import RunFolder

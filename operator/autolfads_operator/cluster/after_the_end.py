@@ -18,7 +18,7 @@ from autolfads_operator.cluster.plan import Wanted, plan
 from autolfads_operator.cluster.pod_facts import facts_of
 from autolfads_operator.cluster.run_object import RunObject
 from autolfads_operator.cluster.voice import Voice
-from autolfads_trainer.disk import StoreError
+from autolfads_trainer.disk_errors import StoreError
 from autolfads_trainer.store import RunFolder
 
 HANGS = 20.0  # seconds for one call to the volume

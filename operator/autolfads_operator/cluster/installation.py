@@ -15,7 +15,8 @@ from autolfads_operator.cluster.names import DATA
 from autolfads_operator.cluster.packing.base import Finding
 from autolfads_operator.cluster.packing.offers import SHARING, Offer, is_of_gpus
 from autolfads_operator.cluster.siblings import LABEL
-from autolfads_trainer.disk import in_words, is_kept
+from autolfads_trainer.disk import is_kept
+from autolfads_trainer.disk_errors import in_words
 
 LEASE_IS_FRESH = 60.0  # seconds
 

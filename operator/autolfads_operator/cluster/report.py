@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -12,6 +13,7 @@ from autolfads_operator.cluster.conditions.obstacles import to_prepare
 from autolfads_operator.cluster.names import FIELD_MANAGER, ROLE, RUN_UID, WORKER, Condition, Reason
 from autolfads_operator.cluster.run_object import RunObject
 from autolfads_operator.view.pace import duration
+from autolfads_operator.view.picture import Picture
 
 LONGEST_MESSAGE = 1000  # characters of an Event's message; the API takes 1,024
 LONGEST_CONDITION = 8000
@@ -68,17 +70,10 @@ def status_of(now: Situation, before: Mapping[str, Any], time: datetime) -> Stat
         kept = ("generation", "members", "best", "seed")
         return status | {name: before.get(name) for name in kept}
     picture = seen.picture
-    states = [member.state for member in picture.members]
     if picture.population is not None:
         status["generation"] = picture.generation
         status["seed"] = picture.seed
-        status["members"] = {
-            "total": picture.population,
-            "running": states.count("training") if not now.ended else 0,
-            "waiting": picture.population - len(states) + states.count("waiting"),
-            "finished": states.count("finished"),
-            "failed": states.count("lost"),
-        }
+        status["members"] = _members(now, picture, picture.population)
     if picture.best_score is not None:
         status["best"] = {
             "member": picture.best_member,
@@ -88,6 +83,22 @@ def status_of(now: Situation, before: Mapping[str, Any], time: datetime) -> Stat
     if seen.seconds_left is not None:
         status["timeLeft"] = _roughly(seen.seconds_left)
     return status
+
+
+def _members(now: Situation, picture: Picture, population: int) -> Status:
+    states = Counter(member.state for member in picture.members)
+    training, waiting = states["training"], states["waiting"]
+    if now.ended:
+        training = 0
+    elif now.held is not None or now.past_deadline:  # its workers were given back
+        training, waiting = 0, waiting + training
+    return {
+        "total": population,
+        "running": training,
+        "waiting": waiting + population - len(picture.members),
+        "finished": states["finished"],
+        "failed": states["lost"],
+    }
 
 
 def state_of(now: Situation) -> str:

@@ -19,7 +19,7 @@ from autolfads_operator.cluster.names import RUN_UID
 from autolfads_operator.cluster.names import RUNS as RUNS_FOLDER
 from autolfads_operator.cluster.operator import Operator
 from autolfads_operator.cluster.run_object import run_of, uid_of
-from autolfads_trainer.disk import StoreError
+from autolfads_trainer.disk_errors import StoreError
 from autolfads_trainer.store import RunFolder
 
 EVERY = 60.0  # seconds between looks

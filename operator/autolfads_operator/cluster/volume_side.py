@@ -22,7 +22,7 @@ from autolfads_operator.controller.vitals import Vitals
 from autolfads_operator.pools.pods import PodPool
 from autolfads_operator.view.pace import Pace
 from autolfads_operator.view.picture import Picture, picture_of
-from autolfads_trainer.disk import StoreError
+from autolfads_trainer.disk_errors import StoreError
 from autolfads_trainer.records import End, Owner
 from autolfads_trainer.store import RunFolder
 from autolfads_trainer.userinput import InputError

@@ -20,7 +20,7 @@ from autolfads_operator.cluster.settings import OperatorSettings
 from autolfads_operator.cluster.volume_side import FolderRefused, Seen, VolumeSide
 from autolfads_operator.controller.steady import SteadyTurns
 from autolfads_operator.errors import RunStopped
-from autolfads_trainer.disk import StoreError, in_words
+from autolfads_trainer.disk_errors import StoreError, in_words
 from autolfads_trainer.userinput import InputError
 
 log = logging.getLogger("autolfads.run")

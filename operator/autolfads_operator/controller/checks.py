@@ -9,7 +9,7 @@ from autolfads_operator.controller.derived import Derived, freeze_differences
 from autolfads_operator.controller.ledger import Ledger, Leg
 from autolfads_operator.controller.observe import last_words
 from autolfads_operator.findings import Finding, order_file
-from autolfads_trainer.disk import NotVisibleYetError, StoreError
+from autolfads_trainer.disk_errors import NotVisibleYetError, StoreError
 from autolfads_trainer.records import Place
 from autolfads_trainer.store import RunFolder
 
@@ -104,7 +104,7 @@ def _missing_order(folder: RunFolder, place: Place, later: int) -> NotVisibleYet
 
 def _missing(folder: RunFolder, relative: str, although: str) -> NotVisibleYetError:
     what = f"is missing, although {although}; expected both"
-    return NotVisibleYetError(errno.ENOENT, what, str(folder.path(relative)))
+    return NotVisibleYetError(errno.ENOENT, what, str(folder.named(relative)))
 
 
 def somebody_trained(folder: RunFolder) -> bool:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from autolfads_operator.controller.observe import last_words
 from autolfads_operator.controller.removals import Removals
-from autolfads_trainer.disk import is_temporary
+from autolfads_trainer.places import is_temporary
 from autolfads_trainer.records import WorkerStatus
 from autolfads_trainer.store import RunFolder
 

@@ -13,7 +13,7 @@ from pathlib import PurePath
 
 from autolfads_operator.controller.attempts import last_reason, score_should_be, used_up
 from autolfads_operator.controller.scoreboard import Scoreboard
-from autolfads_trainer.disk import StoreError
+from autolfads_trainer.disk_errors import StoreError
 from autolfads_trainer.records import End, Order, Outcome, Owner, Place, Record, Run, Task
 
 

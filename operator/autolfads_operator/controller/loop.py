@@ -19,7 +19,7 @@ from autolfads_operator.controller.side_by_side import threads
 from autolfads_operator.controller.tidy import Tidier
 from autolfads_operator.controller.vitals import Vitals
 from autolfads_operator.pools import Pool
-from autolfads_trainer.disk import may_pass
+from autolfads_trainer.disk_errors import may_pass
 from autolfads_trainer.records import Assignment, Owner, WorkerStatus
 from autolfads_trainer.store import RunFolder
 from autolfads_trainer.userinput import InputError

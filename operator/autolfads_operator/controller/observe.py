@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from autolfads_operator.controller.ledger import Attempt, Ledger
-from autolfads_trainer.disk import may_pass
+from autolfads_trainer.disk_errors import may_pass
 from autolfads_trainer.records import Assignment, Outcome, WorkerStatus
 from autolfads_trainer.store import RunFolder
 

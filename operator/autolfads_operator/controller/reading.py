@@ -10,7 +10,7 @@ from autolfads_operator.controller.checks import refuse_changed, refuse_gaps, wi
 from autolfads_operator.controller.ledger import Attempt, Ledger, Leg
 from autolfads_operator.controller.retention import forgettable
 from autolfads_operator.controller.side_by_side import threads
-from autolfads_trainer.disk import NotVisibleYetError, StoreError
+from autolfads_trainer.disk_errors import NotVisibleYetError, StoreError
 from autolfads_trainer.records import Order, Outcome, Owner, Place, Task
 from autolfads_trainer.store import RunFolder
 
@@ -74,7 +74,7 @@ def recall(folder: RunFolder, ledger: Ledger, place: Place) -> None:
         found = list(folder.attempts(folder.leg_folder(*place)))
         for task, _ in found:
             if not task.is_for(order):
-                path = folder.path(f"{folder.leg_folder(*place)}/order.json")
+                path = folder.named(f"{folder.leg_folder(*place)}/order.json")
                 raise StoreError(f"{path}: was changed since it was given; expected it as it was")
         leg, refused = ledger.recall(order), ledger.refused
         _add(ledger, found, leg.attempts)
@@ -86,7 +86,7 @@ def recall(folder: RunFolder, ledger: Ledger, place: Place) -> None:
                 names = folder.contents(attempt.task.folder)
                 attempt.files = {name for name in names if name.startswith("checkpoint")}
     if place not in ledger.legs:
-        path = folder.path(f"{folder.leg_folder(*place)}/order.json")
+        path = folder.named(f"{folder.leg_folder(*place)}/order.json")
         what = "is missing, although another order starts from it; expected both"
         raise NotVisibleYetError(errno.ENOENT, what, str(path))
 

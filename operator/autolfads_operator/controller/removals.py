@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from autolfads_trainer.disk import in_words, may_pass
+from autolfads_trainer.disk_errors import in_words, may_pass
 from autolfads_trainer.records import MOST_REFUSED
 from autolfads_trainer.store import RunFolder
 

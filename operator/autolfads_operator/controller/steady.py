@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from autolfads_trainer.disk import LATE, NotVisibleYetError, in_words, may_pass
+from autolfads_trainer.disk_errors import LATE, NotVisibleYetError, in_words, may_pass
 
 FIRST_WAIT, LONGEST_WAIT = 0.1, 5.0  # seconds between turns that fail
 STALLED = 20.0  # seconds after which a turn that has not come back is told

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from autolfads_operator.controller.ledger import Attempt, Ledger, Leg
 from autolfads_operator.controller.removals import Removals
 from autolfads_operator.controller.retention import forgettable, needed
-from autolfads_trainer.disk import is_temporary
+from autolfads_trainer.places import is_temporary
 from autolfads_trainer.records import Place
 from autolfads_trainer.store import RunFolder
 

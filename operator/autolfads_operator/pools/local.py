@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from autolfads_operator.errors import RunStopped
-from autolfads_trainer.disk import may_pass
+from autolfads_trainer.disk_errors import may_pass
 from autolfads_trainer.store import RunFolder
 
 SPACE_TO_SPEAK = 1_000_000  # bytes: with less, not even a log can be written

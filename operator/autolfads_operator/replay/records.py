@@ -11,9 +11,9 @@ from autolfads_operator.controller.checks import somebody_trained
 from autolfads_operator.controller.ledger import Attempt, Ledger
 from autolfads_operator.controller.reading import SIDE_BY_SIDE
 from autolfads_operator.controller.side_by_side import threads
-from autolfads_trainer.disk import StoreError
+from autolfads_trainer.disk_errors import StoreError
 from autolfads_trainer.records import End, Order, Outcome, Owner, Place, Run, Task
-from autolfads_trainer.store import RunFolder, read_if_there
+from autolfads_trainer.store import RunFolder
 
 Numbered = dict[int, tuple[Task | None, Outcome | None]]
 """Attempts by number, as their folders are called; a task can be missing."""
@@ -66,7 +66,7 @@ def _generations(folder: RunFolder, member: int) -> list[Place]:
 
 def _order(folder: RunFolder, place: Place) -> Order | None:
     """Read what is there, also an order that says to be for another place: that is a finding."""
-    return read_if_there(folder.path(folder.leg_folder(*place)) / "order.json", Order)
+    return folder.order_as_it_is(*place)
 
 
 def _numbers(names: list[str], before: str) -> list[int]:
@@ -87,7 +87,7 @@ def _attempts(folder: RunFolder, parent: str, metric: str = "") -> Numbered:
     names = (re.fullmatch(r"attempt-([1-9]\d{0,8})", n, re.ASCII) for n in folder.contents(parent))
     for number in sorted(int(match[1]) for match in names if match):
         place = RunFolder.attempt_folder(parent, number)
-        task = read_if_there(folder.path(place) / "task.json", Task)
+        task = folder.task_as_it_is(place)
         outcome = folder.outcome(place)
         if outcome is not None and parent.startswith("members/"):
             outcome = outcome.model_copy(update={"result": _decisive(outcome, metric)})

@@ -11,7 +11,8 @@ from typing import Any
 from rich.console import Console
 
 from autolfads_operator.errors import RunStopped
-from autolfads_trainer.disk import in_words, read_bytes
+from autolfads_trainer.disk import read_bytes
+from autolfads_trainer.disk_errors import in_words
 from autolfads_trainer.records import End
 from autolfads_trainer.store import MAX_JSON_BYTES, RunFolder
 
@@ -112,7 +113,7 @@ def summary_lines(folder: RunFolder, end: End) -> tuple[str, ...]:
     """Return a run's results in a few lines. Raises `RunStopped` if any are gone or changed."""
     path = folder.results / "summary.json"
     try:
-        summary = json.loads(read_bytes(path, MAX_JSON_BYTES))
+        summary = json.loads(read_bytes(path, MAX_JSON_BYTES, within=folder.root))
         lines = _lines_of(summary, folder, end)
         found = _harmed(folder)
         if found is None:

@@ -28,7 +28,7 @@ from autolfads_trainer.data.safety import (
     described,
     refuse_what_does_not_fit,
 )
-from autolfads_trainer.disk import may_pass
+from autolfads_trainer.disk_errors import may_pass
 from autolfads_trainer.userinput import InputError, is_special, nearest
 
 SPLITS = ("train", "valid")

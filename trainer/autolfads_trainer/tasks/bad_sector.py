@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from autolfads_trainer.disk import in_words, is_kept
+from autolfads_trainer.disk import is_kept
+from autolfads_trainer.disk_errors import in_words
 
 UNREADABLE = 600.0  # seconds that a file is waited for
 FURTHER = 10.0  # seconds for each further one: it is known by now what this disk is like

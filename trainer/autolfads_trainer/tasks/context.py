@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from autolfads_trainer.disk import StoreError
+from autolfads_trainer.disk_errors import StoreError
 from autolfads_trainer.patience import SEEN_WITHIN, Patience
 from autolfads_trainer.records import Run
 from autolfads_trainer.store import RunFolder

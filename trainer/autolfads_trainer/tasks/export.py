@@ -17,7 +17,8 @@ import torch
 
 from autolfads_trainer.data.dataset import Dataset
 from autolfads_trainer.data.hdf5 import Recording, opened
-from autolfads_trainer.disk import StoreError, make_folder, write_bytes, write_with
+from autolfads_trainer.disk import make_folder, write_bytes, write_with
+from autolfads_trainer.disk_errors import StoreError
 from autolfads_trainer.model.lfads import LFADS
 from autolfads_trainer.records import Outcome, Run, Task
 from autolfads_trainer.results.archive import write_archive

@@ -14,7 +14,7 @@ from autolfads_trainer.config import resolve
 from autolfads_trainer.data.hdf5 import Recording, fingerprint, read_recording
 from autolfads_trainer.data.problems import describe, generate, write
 from autolfads_trainer.data.trial import try_to_read
-from autolfads_trainer.disk import may_pass
+from autolfads_trainer.disk_errors import may_pass
 from autolfads_trainer.disk_use import disk_use, in_units
 from autolfads_trainer.records import DiskUse, Outcome, Task
 from autolfads_trainer.tasks.context import Context, Said

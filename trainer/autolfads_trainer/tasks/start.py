@@ -7,7 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
-from autolfads_trainer.disk import NO_PLAIN_FILE, opened_plain
+from autolfads_trainer.disk import opened_plain
+from autolfads_trainer.disk_errors import NO_PLAIN_FILE
 from autolfads_trainer.records import Outcome, Task
 from autolfads_trainer.tasks.bad_sector import BadSectors, Unreadable
 from autolfads_trainer.tasks.context import Context

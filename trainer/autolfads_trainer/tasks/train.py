@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from autolfads_trainer.config import with_hyperparameters
-from autolfads_trainer.disk import StoreError, may_pass, write_bytes
+from autolfads_trainer.disk import write_bytes
+from autolfads_trainer.disk_errors import StoreError, may_pass
 from autolfads_trainer.records import UNSAVED, Outcome, Task
 from autolfads_trainer.results.fitlog import rows_text
 from autolfads_trainer.tasks.context import Context, MustLeave, Said, TaskGone

@@ -15,10 +15,14 @@ _FIELD = re.compile(
     r"spec\.template\.(?P<place>metadata\.|spec\.containers\[0\]\.|spec\.|)"
     r"(?P<name>[a-zA-Z]+)(?:\[(?P<number>\d+)\])?"
 )
+_AMOUNT = re.compile(
+    r"spec\.template\.spec\.containers\[0\]\.resources\.(?:requests|limits)"
+    r"(?:\.|\[)(?P<name>cpu|memory)\]?"
+)
 
 
 def in_the_manifest(said: str, template: PodTemplate, job: Mapping[str, Any]) -> str:
-    """Return `said` with what came from `podTemplate` called as it is called there.
+    """Return `said` with what came from `podTemplate` and `resources` called as it is there.
 
     Lists are counted from the user's first entry: the operator's own stand before them.
     """
@@ -36,7 +40,7 @@ def in_the_manifest(said: str, template: PodTemplate, job: Mapping[str, Any]) ->
         index = int(number) - (len(whole[name]) - len(given[name]))
         return f"{field}[{index}]" if index >= 0 else match[0]
 
-    return _FIELD.sub(renamed, said)
+    return _FIELD.sub(renamed, _AMOUNT.sub(r"spec.workers.resources.\g<name>", said))
 
 
 def _places_of(name: str) -> tuple[str, ...]:

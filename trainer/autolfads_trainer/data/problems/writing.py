@@ -11,7 +11,8 @@ from typing import Any
 import h5py
 from numpy.typing import NDArray
 
-from autolfads_trainer.disk import may_pass, write_with
+from autolfads_trainer.disk import write_with
+from autolfads_trainer.disk_errors import may_pass
 from autolfads_trainer.userinput import InputError
 
 
