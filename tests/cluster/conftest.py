@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import installation
 import pytest
 from installation import make_volume, offer_gpus
-from kube import needs
+from kube import needs, oci
 from kube.cluster import Cluster
 from kube.control_plane import Address, ControlPlane, free_ports
 from kube.daemons import Daemons
@@ -52,6 +52,17 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
         yield whole
     finally:
         whole.stop()
+
+
+@pytest.fixture(scope="session")
+def operator_image(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """The operator's image, built from `images/`, on the node."""
+    if (reason := needs.for_images()) is not None:
+        pytest.skip(reason)
+    archive = tmp_path_factory.mktemp("images") / "operator.tar"
+    oci.build("operator", archive)
+    cluster.nodes["node1"].load(archive)
+    archive.unlink()
 
 
 @pytest.fixture(scope="session")

@@ -117,6 +117,31 @@ def _run_here(deployment: dict[str, Any], environment: dict[str, str]) -> None:
     pod["volumes"] += machine.volumes()
 
 
+def values(**more: Any) -> dict[str, Any]:
+    """Return the chart's values for the operator's image as it is built here.
+
+    Workers use this machine's Python by read-only claims.
+    """
+    repository, tag = MACHINE_IMAGE.split(":")
+    return {
+        "image__repository": "localhost/autolfads-operator",
+        "image__tag": "test",
+        "worker__image__repository": repository,
+        "worker__image__tag": tag,
+        "worker__command": WORKER,
+        "worker__gpuDevice": "auto",  # the GPUs here are pretended
+        "storage__existingClaim": CLAIM,
+        **more,
+    }
+
+
+def restricted(namespace: str) -> dict[str, Any]:
+    """Return a namespace that enforces Pod Security *restricted*."""
+    labels = {"pod-security.kubernetes.io/enforce": "restricted"}
+    metadata = {"name": namespace, "labels": labels}
+    return {"apiVersion": "v1", "kind": "Namespace", "metadata": metadata}
+
+
 def pod_template() -> dict[str, Any]:
     """Return the `podTemplate` of runs whose workers run here."""
     return {"volumes": machine.volumes(), "volumeMounts": machine.mounts()}

@@ -2,43 +2,24 @@
 
 from __future__ import annotations
 
-import sys
+import re
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import installation
 import machine
 import pytest
-from installation import make_volume
-from kube import needs, oci
+from installation import make_volume, restricted, values
 from kube.cluster import Cluster
 from kube.helm import Release
-from kube.images import MACHINE_IMAGE
 from kube.waiting import wait_until
 from lab import Lab, Run
 from test_a_run_that_is_disturbed import begun, is_as_if_nothing_happened
 
 NAMESPACE = "helmed"
-RESTRICTED = {"pod-security.kubernetes.io/enforce": "restricted"}
 # The definition is there already, of another installation.
 TAKEN_OVER = ("--take-ownership", "--wait", "--timeout=120s")
-
-
-def values(**more: Any) -> dict[str, Any]:
-    """Return values for images that no registry has, and for workers that use this machine's
-    Python by a read-only claim."""
-    repository, tag = MACHINE_IMAGE.split(":")
-    return {
-        "image__repository": "localhost/autolfads-operator",
-        "image__tag": "test",
-        "worker__image__repository": repository,
-        "worker__image__tag": tag,
-        "worker__command": f"{sys.executable} -m autolfads_trainer.worker",
-        "worker__gpuDevice": "auto",  # the GPUs here are pretended
-        "storage__existingClaim": installation.CLAIM,
-        **more,
-    }
 
 
 @pytest.fixture(scope="module")
@@ -48,17 +29,10 @@ def volume(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def release(cluster: Cluster, volume: Path) -> Release:
+def release(cluster: Cluster, operator_image: None, volume: Path) -> Release:
     """A namespace that enforces *restricted*, with claims and the image, and no chart yet."""
-    if (reason := needs.for_images()) is not None:
-        pytest.skip(reason)
-    archive = volume.with_name("operator.tar")
-    oci.build("operator", archive)
-    cluster.nodes["node1"].load(archive)
-    archive.unlink()
     plane = cluster.plane
-    namespace = {"name": NAMESPACE, "labels": RESTRICTED}
-    plane.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": namespace})
+    plane.apply(restricted(NAMESPACE))
     shared = machine.volume_and_claim(installation.CLAIM, volume, NAMESPACE)
     plane.apply(*machine.claims(NAMESPACE), *shared)
     return Release(plane, "lab", NAMESPACE)
@@ -87,6 +61,28 @@ def test_helm_test_passes_and_tells_what_there_is(helmed: Lab, release: Release)
     assert "4 × nvidia.com/gpu" in said
 
 
+def commands() -> list[str]:
+    """Return what the runbooks say to type, once each; what removes comes last."""
+    texts = [path.read_text() for path in sorted((machine.ROOT / "docs/runbooks").glob("*.md"))]
+    found = dict.fromkeys(re.findall(r"`((?:kubectl|helm) [^`]+)`", "\n".join(texts)))
+    return sorted(found, key=lambda command: "delete" in command)
+
+
+def test_what_the_runbooks_say_to_type_is_understood(helmed: Lab, release: Release) -> None:
+    run = helmed.run("looked-after", suspend=True)
+    run.wait_for("Suspended")
+    meant = {"NAMESPACE": NAMESPACE, "RELEASE": release.name, "RUN": run.name}
+    assert len(commands()) > 8
+    for command in commands():
+        name = re.sub("|".join(meant), lambda word: meant[word[0]], command)
+        tool, *words = shlex.split(name)
+        if tool == "helm":
+            release.done(words[0], *words[2:])
+        else:
+            helmed.plane.kubectl(*words)
+    wait_until("the run is gone", lambda: not helmed.get("alr")["items"], 30)
+
+
 def test_a_run_outlives_an_upgrade_and_an_uninstall(
     helmed: Lab, release: Release, undisturbed: Run
 ) -> None:
@@ -110,19 +106,3 @@ def test_a_run_outlives_an_upgrade_and_an_uninstall(
 
     release.done("install", *TAKEN_OVER, **values())
     is_as_if_nothing_happened(run, undisturbed)
-
-
-@pytest.mark.parametrize(
-    ("changes", "words"),
-    [({"storage__existingClaim": "nowhere"}, 'persistentvolumeclaim "nowhere" not found')],
-)
-def test_what_is_wrong_with_an_installation_is_seen(
-    helmed: Lab, release: Release, changes: dict[str, Any], words: str
-) -> None:
-    second = Release(release.plane, "second", NAMESPACE)
-    second.done("install", **values(crds__enabled=False, **changes))
-    try:
-        pods = "--selector=app.kubernetes.io/instance=second"
-        wait_until("why", lambda: words in helmed.kubectl("describe", "pods", pods), 30)
-    finally:
-        second.done("uninstall")

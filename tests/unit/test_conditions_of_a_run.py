@@ -196,6 +196,17 @@ def test_counts_and_best_in_the_status() -> None:
     assert status["completionTime"] is None
 
 
+def test_what_nodes_offer_may_be_unseen_and_the_scheduler_tells_the_rest() -> None:
+    unseen = Finding("Forbidden", "nodes could not be looked at")
+    starts: dict[str, Any] = {"seen": seen(showing=()), "lacking": unseen}
+    assert verdict("WorkersReady", **starts) == ("False", "Starting")
+    found = CONDITIONS["WorkersReady"](situation(**starts, pods=PULLING))
+    assert found.reason == "ImageNotPulled"
+    assert found.message.startswith("0 of 2 workers have shown life; pod a: ErrImagePull")
+    assert found.message.endswith("; nodes could not be looked at")
+    assert verdict("WorkersReady", lacking=unseen) == ("True", "WorkersReady")
+
+
 @pytest.mark.parametrize("more", [{"held": DYING}, {"past_deadline": True}])
 def test_nobody_trains_in_a_run_that_is_held(more: dict[str, Any]) -> None:
     status = status_of(situation(**more), {}, NOW)

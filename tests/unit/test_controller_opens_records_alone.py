@@ -6,6 +6,7 @@ import os
 import sys
 from pathlib import Path
 
+import pytest
 from ledger_examples import Mini, without_syncing
 from played_pool import Dies, Leaves, Play, PlayedPool, controller_for
 
@@ -18,6 +19,20 @@ def _listen(event: str, arguments: tuple[object, ...]) -> None:
 
 
 sys.addaudithook(_listen)  # for good: there is no way to remove one
+
+
+@pytest.fixture(autouse=True)
+def _listen_below_folders(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hear of names in open folders, too: an audit hook is not told of which folder."""
+    real = os.open
+
+    def told(name: str, flags: int, mode: int = 0o777, *, dir_fd: int | None = None) -> int:
+        opened = real(name, flags, mode, dir_fd=dir_fd)
+        if LISTENING and dir_fd is not None:
+            LISTENING[0].add(os.fspath(Path(f"/proc/self/fd/{opened}").readlink()))
+        return opened
+
+    monkeypatch.setattr(os, "open", told)
 
 
 def plays(member: int, generation: int, attempt: int) -> Play:

@@ -22,6 +22,7 @@ from autolfads_operator.controller.plan import frozen
 from autolfads_trainer import disk
 from autolfads_trainer.data import hdf5
 from autolfads_trainer.patience import Patience
+from autolfads_trainer.places import Place
 from autolfads_trainer.records import Assignment, Order, Outcome, Task
 from autolfads_trainer.store import RunFolder
 from autolfads_trainer.tasks import bad_sector, start
@@ -126,12 +127,12 @@ class Failing:
         self.then: Callable[[], object] = lambda: None
         monkeypatch.setattr(disk, "write_new", self)
 
-    def __call__(self, path: Path, content: bytes) -> None:
-        if self.names in path.name and self.failed < self.times:
+    def __call__(self, place: Place, content: bytes, **how: bool) -> None:
+        if self.names in place.name and self.failed < self.times:
             self.failed += 1
             self.then()
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
-        self.real(path, content)
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), place.name)
+        self.real(place, content, **how)
 
 
 @pytest.fixture(scope="module")

@@ -17,6 +17,7 @@ from run_directory_examples import Disk
 
 from autolfads_trainer import disk, worker
 from autolfads_trainer.disk import make_folder
+from autolfads_trainer.places import Place
 from autolfads_trainer.records import Assignment, Outcome, Task
 from autolfads_trainer.store import RunFolder
 from autolfads_trainer.tasks.context import Said
@@ -165,11 +166,11 @@ class FullDisk:
         self.number, self.names = number, names
         monkeypatch.setattr(disk, "write_new", self)
 
-    def __call__(self, path: Path, content: bytes) -> None:
-        if self.full and self.names in path.name:
+    def __call__(self, place: Place, content: bytes, **how: bool) -> None:
+        if self.full and self.names in place.name:
             self.failed += 1
-            raise OSError(self.number, os.strerror(self.number), str(path))
-        self.real(path, content)
+            raise OSError(self.number, os.strerror(self.number), place.name)
+        self.real(place, content, **how)
 
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EROFS, errno.EIO, errno.ESTALE])

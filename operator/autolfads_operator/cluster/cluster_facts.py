@@ -81,7 +81,8 @@ class ClusterFacts:
             return await (self._with_devices if devices else self._plain)()
         except ApiError as error:
             if error.status == FORBIDDEN:
-                return Finding(Reason.FORBIDDEN, f"what nodes offer cannot be seen: {error}")
+                words = f"nodes could not be looked at (rbac.readNodes of the chart): {error}"
+                return Finding(Reason.FORBIDDEN, words)
             raise
 
     async def failed_creations(self, job: str, since: datetime) -> str | None:

@@ -108,7 +108,7 @@ def volume(root: Path) -> list[Result]:
 async def _gpus(facts: ClusterFacts) -> Result:
     offer = await facts.offer(devices=True)
     if isinstance(offer, Finding):
-        return Result("note", f"GPUs were not looked for (rbac.readNodes is off): {offer.message}")
+        return Result("note", f"GPUs were not looked for: {offer.message}")
     return gpus(offer)
 
 

@@ -19,7 +19,8 @@ def workers_ready(now: Situation) -> Verdict:
         words = f"{left} workers save and leave" if left else "no worker is asked for"
         return Verdict("False", Reason.SAVING if left else Reason.NONE_WANTED, words)
     # Told before any pod is made, and also while the data are looked at: it takes long to mend.
-    if now.lacking is not None and now.ready < now.wanted.count:
+    unseen = now.lacking is not None and now.lacking.reason == Reason.FORBIDDEN
+    if now.lacking is not None and not unseen and now.ready < now.wanted.count:
         return Verdict("False", now.lacking.reason, now.lacking.message)
     if now.wanted.stage != "train":
         return Verdict("False", Reason.WAITING_FOR_DATA, "workers come when the data are checked")
@@ -28,7 +29,8 @@ def workers_ready(now: Situation) -> Verdict:
         return Verdict("True", Reason.READY, _all_ready(now))
     so_far = f"{now.ready} of {now.wanted.count} workers have shown life"
     if obstacle is not None:
-        return Verdict("False", obstacle.reason, f"{so_far}; {obstacle.message}")
+        why = f"; {now.lacking.message}" if now.lacking is not None else ""
+        return Verdict("False", obstacle.reason, f"{so_far}; {obstacle.message}{why}")
     return Verdict("False", Reason.STARTING, so_far)
 
 
