@@ -14,5 +14,10 @@ def poisson_nll(log_rates: Tensor, counts: Tensor) -> Tensor:
     log(count!) is taken by Stirling's formula for counts above 1 (and is 0 up to 1), as the
     existing implementation does, so that losses can be compared.
     """
+    return torch.exp(log_rates) - counts * log_rates + log_factorial(counts)
+
+
+def log_factorial(counts: Tensor) -> Tensor:
+    """Return log(count!) by Stirling's formula, and 0 up to 1."""
     stirling = counts * torch.log(counts) - counts + 0.5 * torch.log(2 * math.pi * counts)
-    return torch.exp(log_rates) - counts * log_rates + torch.where(counts > 1, stirling, 0.0)
+    return torch.where(counts > 1, stirling, 0.0)

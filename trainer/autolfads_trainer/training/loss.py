@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from torch import Tensor
 
@@ -19,26 +20,40 @@ class Loss:
     parts: dict[str, Tensor]
 
 
+class Posteriors(NamedTuple):
+    """What the KL divergences need of a pass."""
+
+    ic_mean: Tensor  # (B, I)
+    ic_std: Tensor  # (B, I)
+    co_means: Tensor  # (R, B, U)
+    co_stds: Tensor  # (R, B, U)
+
+    @classmethod
+    def of(cls, output: LFADSOutput) -> Posteriors:
+        """Take them from the model's output."""
+        means, stds = output.co_means.transpose(0, 1), output.co_stds.transpose(0, 1)
+        return cls(output.ic_mean, output.ic_std, means, stds)
+
+
 def compute_loss(
     model: LFADS,
-    output: LFADSOutput,
-    elementwise: Tensor,
+    recon: Tensor,
+    posteriors: Posteriors,
     co_noise: Tensor,
     hyperparameters: Hyperparameters,
 ) -> Loss:
     """Return loss_scale · (recon + l2_ramp · L2 + kl_ramp · (weighted KL)).
 
-    `elementwise (B, R, N)` is the reconstruction's loss after augmentation; `co_noise (R, B, U)`
-    the standard normal numbers of the sample by which the controller's KL is estimated.
+    `recon` is the mean of the reconstruction's loss after augmentation; `co_noise (R, B, U)` the
+    standard normal numbers of the sample by which the controller's KL is estimated.
     """
     hp = hyperparameters
-    recon = elementwise.mean()
     l2 = l2_penalty(model, hp.values)
-    kl_ic = hp["kl_ic_scale"] * model.ic_prior.kl(output.ic_mean, output.ic_std)
+    kl_ic = hp["kl_ic_scale"] * model.ic_prior.kl(posteriors.ic_mean, posteriors.ic_std)
     kl_co = 0.0 * kl_ic
     if model.sizes.has_controller:
-        means, stds = output.co_means.transpose(0, 1), output.co_stds.transpose(0, 1)
-        kl_co = hp["kl_co_scale"] * model.co_prior.kl(means, stds, co_noise)
+        kl = model.co_prior.kl(posteriors.co_means, posteriors.co_stds, co_noise)
+        kl_co = hp["kl_co_scale"] * kl
     scale = float(model.configuration["loss_scale"])
     total = scale * (recon + hp.l2_ramp * l2 + hp.kl_ramp * (kl_ic + kl_co))
     parts = {

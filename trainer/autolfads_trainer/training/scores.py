@@ -35,15 +35,22 @@ class Scores:
 
     def add(self, log_rates: Tensor, counts: Tensor, truth: Tensor | None) -> None:
         """Add one batch: `log_rates`, `counts` and `truth` (rates per bin) are `(B, R, N)`."""
-        observed = self.sizes.encod_seq_len
         rates = torch.exp(log_rates)
         # Terms that depend on the counts alone are the same for model and null, and cancel.
         nll = (rates - counts * log_rates).double().sum(dim=0)
-        spikes = counts.double().sum(dim=0)
+        self.add_sums(nll, counts.double().sum(dim=0), counts.shape[0])
+        self.add_rates(rates, truth)
+
+    def add_sums(self, nll: Tensor, spikes: Tensor, trials: int) -> None:
+        """Add the sums over a batch's `trials`, each `(R, N)`."""
+        observed = self.sizes.encod_seq_len
         for part, steps in enumerate((slice(None, observed), slice(observed, None))):
             self.nll[part] += nll[steps].sum(dim=0)
             self.spikes[part] += spikes[steps].sum(dim=0)
-            self.bins[part] += counts.shape[0] * nll[steps].shape[0]
+            self.bins[part] += trials * nll[steps].shape[0]
+
+    def add_rates(self, rates: Tensor, truth: Tensor | None) -> None:
+        """Add rates and, if there are any, the true ones, whose last axis is of channels."""
         if truth is not None:
             exact = truth.double()
             self.truth[0] += ((rates - exact) ** 2).sum(dim=(0, 1))

@@ -11,7 +11,7 @@ from autolfads_trainer.model.poisson import poisson_nll
 from autolfads_trainer.training.coordinated_dropout import block_gradients, drop_input
 from autolfads_trainer.training.draws import StepDraws
 from autolfads_trainer.training.hyperparameters import Hyperparameters
-from autolfads_trainer.training.loss import Loss, compute_loss
+from autolfads_trainer.training.loss import Loss, Posteriors, compute_loss
 from autolfads_trainer.training.optimizer import AdamW, clipped
 from autolfads_trainer.training.scores import Scores
 
@@ -31,7 +31,8 @@ def training_loss(
     flowing = block_gradients(elementwise, kept, draws.cd_pass, hp["cd_rate"], hp["cd_pass_rate"])
     if scores is not None:
         scores.add(log_rates.detach(), batch.recon, batch.truth)
-    return compute_loss(model, output, flowing, draws.noise.co_sample, hp)
+    posteriors = Posteriors.of(output)
+    return compute_loss(model, flowing.mean(), posteriors, draws.noise.co_sample, hp)
 
 
 def training_step(
@@ -74,7 +75,8 @@ def validation_pass(
         log_rates = output.output_params[..., 0]
         scores.add(log_rates, batch.recon, batch.truth)
         elementwise = poisson_nll(log_rates, batch.recon)
-        parts = compute_loss(model, output, elementwise, noise[:, part], hp).parts
+        posteriors = Posteriors.of(output)
+        parts = compute_loss(model, elementwise.mean(), posteriors, noise[:, part], hp).parts
         share = batch.trials / data.trials
         for name, value in parts.items():
             sums[name] = sums.get(name, torch.zeros_like(value)) + share * value

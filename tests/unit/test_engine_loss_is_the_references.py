@@ -1,0 +1,72 @@
+"""A training step's loss by the engine: the reference's value, parts, gradients and scores."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from small_models import DATA, NO_CONTROLLER, converted, randomised, small_data, small_member
+from torch import Tensor
+
+from autolfads_trainer.data.dataset import Split
+from autolfads_trainer.engine import step as engine
+from autolfads_trainer.engine.series import Series
+from autolfads_trainer.training import step as reference
+from autolfads_trainer.training.member import Member
+from autolfads_trainer.training.scores import Scores
+
+Answer = tuple[dict[str, Tensor], list[Tensor], dict[str, float]]
+
+
+def in_double_precision(member: Member) -> Split:
+    """Let a member compute in double precision; return its data so."""
+    randomised(member.model).double()
+    hp = member.hp
+    hp.values = {name: value.double() for name, value in hp.values.items()}
+    hp.kl_ramp, hp.l2_ramp = (torch.tensor(value, dtype=torch.float64) for value in (0.7, 0.4))
+    data = member.data.train
+    truth = None if data.truth is None else data.truth.double()
+    return Split(data.encod.double(), data.recon.double(), data.ext_input.double(), truth)
+
+
+def answers(**settings: Any) -> tuple[Answer, Answer]:
+    dims = {name: settings[name] for name in DATA if name in settings}
+    member = small_member(data=small_data(**dims), **settings)
+    data = in_double_precision(member)
+    draws = converted(member.drawer.draw(), torch.float64)
+    trained = [p for p in member.model.parameters() if p.requires_grad]
+    found = []
+    for loss_of, given in (
+        (engine.training_loss, Series.of(data)),
+        (reference.training_loss, data),
+    ):
+        scores = Scores(member.model.sizes, data.encod.device)
+        loss = loss_of(member.model, given, draws, member.hp, scores)
+        gradients = torch.autograd.grad(loss.total, trained, materialize_grads=True)
+        found.append((loss.parts, list(gradients), scores.read()))
+    return found[0], found[1]
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {},
+        NO_CONTROLLER,
+        {"ext_input_dim": 2},
+        {"ic_enc_seq_len": 2},
+        {"cd": {"cd_rate": 0.0}},
+        {"cd": {"cd_rate": 0.6, "cd_pass_rate": 0.4}},
+        {"cd": {"cd_rate": 0.6, "cd_pass_rate": 0.4}, "ic_enc_seq_len": 2},
+        {"recon_seq_len": 6, "recon_data_dim": 3},
+    ],
+)
+def test_the_loss_its_gradients_and_the_scores_are_the_references(settings: Any) -> None:
+    (parts, gradients, scores), (their_parts, their_gradients, their_scores) = answers(**settings)
+    assert parts.keys() == their_parts.keys()
+    for name, value in their_parts.items():
+        assert torch.allclose(parts[name].double(), value.double(), rtol=1e-9, atol=1e-12), name
+    scale = max(float(each.abs().max()) for each in their_gradients if each.numel())
+    for ours, theirs in zip(gradients, their_gradients, strict=True):
+        assert torch.allclose(ours, theirs, rtol=1e-9, atol=1e-11 * scale)
+    assert scores == pytest.approx(their_scores, rel=1e-9, nan_ok=True)
