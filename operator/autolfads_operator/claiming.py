@@ -18,7 +18,7 @@ from autolfads_operator.api import AutoLFADSRun
 from autolfads_operator.pools.local import is_of_a_worker
 from autolfads_trainer.disk_errors import StoreError
 from autolfads_trainer.folders import entries
-from autolfads_trainer.places import is_temporary
+from autolfads_trainer.places import is_temporary, place_of
 from autolfads_trainer.records import Owner
 from autolfads_trainer.store import RunFolder
 from autolfads_trainer.userinput import MAX_BYTES, InputError, is_special
@@ -144,9 +144,12 @@ def claim(folder: RunFolder, owner: Owner) -> Owner:
 def _refuse_in_the_way(folder: RunFolder, over: bool) -> None:
     """Raise `InputError` for something in the place of results that were not made yet."""
     there = folder.results
-    exported = over or (folder.root / "export").exists()
-    if not exported and there.exists() and not (there.is_dir() and not any(entries(there))):
-        found = "a folder that is not of this run" if there.is_dir() else "a file"
+    if over or folder.has("export") or not folder.has("results"):
+        return
+    with place_of(there, folder.root) as place:
+        is_folder = place.is_folder()
+    if not is_folder or folder.contents("results"):
+        found = "a folder that is not of this run" if is_folder else "a file or a link"
         raise InputError(
             f"{there}: found {found}, where the run's results will be; expected no such name: "
             "move it away, and the same command goes on"
@@ -155,7 +158,7 @@ def _refuse_in_the_way(folder: RunFolder, over: bool) -> None:
 
 def _is_left_over(path: Path) -> bool:
     """Return whether `path` is of ours, from a command that was killed or a folder removed."""
-    if path.name == "workers" and path.is_dir():
+    if path.name == "workers" and path.is_dir() and not path.is_symlink():
         return all(
             (is_of_a_worker(file.name) or is_temporary(file.name)) and file.is_file()
             for file in entries(path)
@@ -238,7 +241,7 @@ def forget(folder: RunFolder) -> None:
 
     The folder must be known to be this run's. Where there are members, it did begin.
     """
-    if folder.run() is None and not (folder.root / "members").exists():
+    if folder.run() is None and not folder.has("members"):
         for name in ("owner.json", "prepare", "workers"):
             folder.remove(name)
 

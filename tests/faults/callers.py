@@ -21,19 +21,22 @@ class _Making(NamedTuple):
     op: str
     name: int
     flags: int | None = None
+    folder: int | None = None  # the open folder that the name is in
 
 
 # link, linkat, open, openat.
 _CALLS = {
     "x86_64": {
         86: _Making("link", 1),
-        265: _Making("link", 3),
+        265: _Making("link", 3, folder=2),
         2: _Making("create", 0, 1),
-        257: _Making("create", 1, 2),
+        257: _Making("create", 1, 2, folder=0),
     },
-    "aarch64": {37: _Making("link", 3), 56: _Making("create", 1, 2)},
+    "aarch64": {37: _Making("link", 3, folder=2), 56: _Making("create", 1, 2, folder=0)},
 }.get(platform.machine(), {})
 
+
+_HERE = -100 & 0xFFFFFFFF  # AT_FDCWD
 
 asking = threading.local()  # `thread`: who waits for the answer that this thread works at
 
@@ -57,6 +60,12 @@ def can_be_seen() -> bool:
     return bool(_CALLS) and os.geteuid() == 0
 
 
+def _folder(call: _Making, arguments: list[int]) -> str:
+    """Return which link of the caller's leads to the folder that its name is in."""
+    handle = arguments[call.folder] & 0xFFFFFFFF if call.folder is not None else _HERE
+    return "cwd" if handle == _HERE else f"fd/{handle}"
+
+
 def making(thread: int, path: str) -> str | None:
     """Return "link" or "create" where `thread` is about to make `path` (absolute) exclusively."""
     with contextlib.suppress(OSError, ValueError):
@@ -70,6 +79,6 @@ def making(thread: int, path: str) -> str | None:
         with Path(f"/proc/{thread}/mem").open("rb", buffering=0) as memory:
             memory.seek(arguments[call.name])
             name = os.fsdecode(memory.read(4096).partition(b"\0")[0])
-        folder = Path(f"/proc/{thread}/cwd").readlink()
+        folder = Path(f"/proc/{thread}/{_folder(call, arguments)}").readlink()
         return call.op if os.path.normpath(folder / name) == path else None
     return None

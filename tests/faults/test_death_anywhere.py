@@ -19,7 +19,7 @@ def test_there_are_many_points_of_both_roles_and_of_all_calls() -> None:
     points = every_point()
     assert len(points) >= 60
     for role, calls in {
-        "controller": "mkdir open write fsync link rename replace unlink",
+        "controller": "mkdir open write fsync link replace unlink",
         "worker": "mkdir open write fsync link replace unlink",
     }.items():
         assert {point.call for point in points if point.role == role} >= set(calls.split())

@@ -43,8 +43,8 @@ SAFEGUARDS = (
     Safeguard(
         "the folder is synced after a creation",
         f"{TRAINER}/disk.py",
-        "        retried(lambda: sync_names(place.folder))\n        return new\n",
-        "        return new\n",
+        "    retried(lambda: _sync_folder(path.parent, within))\n    return new\n",
+        "    return new\n",
         f"{WHOLE}::test_content_is_synced_before_the_name_and_the_name_before_the_call_returns",
     ),
     Safeguard(
@@ -58,8 +58,8 @@ SAFEGUARDS = (
     Safeguard(
         "a record is created exclusively",
         f"{TRAINER}/disk.py",
-        "        partial.link(place)\n",
-        "        partial.rename(place)\n",
+        "            Place(place.folder, partial).link(place)\n",
+        "            Place(place.folder, partial).rename(place)\n",
         f"{FIRST}::test_the_second_record_is_dropped_and_the_first_returned",
     ),
     Safeguard(
@@ -72,8 +72,8 @@ SAFEGUARDS = (
     Safeguard(
         "a link that reports an error may have succeeded",
         f"{TRAINER}/disk.py",
-        "        if place.status() is None:\n            raise\n        return False\n",
-        "        raise\n",
+        "            if place.status() is None:\n                raise\n            return False\n",
+        "            raise\n",
         f"{FIRST}::test_a_link_that_fails_although_another_has_decided_gives_the_others_record",
     ),
     Safeguard(
@@ -517,8 +517,8 @@ SAFEGUARDS = (
     Safeguard(
         "records of members are small: there are many",
         f"{TRAINER}/store.py",
-        'return MANY if folder.startswith("members/") else MAX_JSON_BYTES',
-        "return MAX_JSON_BYTES",
+        "        return MANY\n    # A run's",
+        "        return MAX_JSON_BYTES\n    # A run's",
         f"{RECORDS}::test_what_members_have_many_of_is_small_and_what_a_run_has_one_of_can_be_larger",
     ),
     Safeguard(
@@ -728,7 +728,7 @@ SAFEGUARDS = (
     Safeguard(
         "a run with members is never forgotten",
         f"{OPERATOR}/claiming.py",
-        ' and not (folder.root / "members").exists():\n',
+        ' and not folder.has("members"):\n',
         ":\n",
         f"{OTHERS}::test_a_run_with_members_is_never_forgotten",
     ),
@@ -800,15 +800,15 @@ SAFEGUARDS = (
     Safeguard(
         "a link to a stale handle is tried again",
         f"{TRAINER}/disk.py",
-        "retried(lambda: _link(partial, place))",
-        "_link(partial, place)",
+        "retried(lambda: _link(partial.name, path, within))",
+        "_link(partial.name, path, within)",
         f"{WHOLE}::test_a_handle_that_has_gone_stale_is_tried_again",
     ),
     Safeguard(
         "the sync of a stale folder is tried again",
         f"{TRAINER}/disk.py",
-        "        retried(lambda: sync_names(place.folder))\n        return new\n",
-        "        sync_names(place.folder)\n        return new\n",
+        "    retried(lambda: _sync_folder(path.parent, within))\n    return new\n",
+        "    _sync_folder(path.parent, within)\n    return new\n",
         f"{WHOLE}::test_a_handle_that_has_gone_stale_is_tried_again",
     ),
     Safeguard(

@@ -14,7 +14,7 @@ from played_pool import PlayedPool, controller_for, played, to_the_end
 from autolfads_operator.controller import loop
 from autolfads_operator.controller.reading import read_ledger
 from autolfads_trainer.disk_errors import StoreError
-from autolfads_trainer.records import Task
+from autolfads_trainer.records import Outcome, Owner, Task
 from autolfads_trainer.store import RunFolder
 
 
@@ -82,7 +82,7 @@ def test_more_records_than_a_run_makes_are_not_kept(tmp_path: Path) -> None:
     owner = RunFolder(tmp_path).owner()
     assert owner is not None
     whole = read_ledger(RunFolder(tmp_path), owner)
-    assert 0 < whole.held < 20_000
+    assert 0 < whole.held < 60_000
     leg = "members/000/gen-003"
     for attempt in range(2, 40):
         place = f"{leg}/attempt-{attempt}"
@@ -95,6 +95,20 @@ def test_more_records_than_a_run_makes_are_not_kept(tmp_path: Path) -> None:
         read_ledger(RunFolder(tmp_path), owner, most_held=100_000)
 
 
+@pytest.mark.parametrize("kind", ["prepare", "export"])
+def test_records_of_what_a_run_does_once_are_weighed_too(tmp_path: Path, kind: str) -> None:
+    """Each value in them is an object: they take many times the room of their text."""
+    folder, owner = RunFolder(tmp_path), Owner(name="a", spec={}, spec_hash="x")
+    folder.claim(owner)
+    large = Outcome(outcome="failed", result={str(number): 0 for number in range(30_000)})
+    for attempt in range(1, 6):
+        place = f"{kind}/attempt-{attempt}"
+        folder.give_task(Task(kind=kind, folder=place, worker="w", attempt=attempt))
+        (tmp_path / place / "outcome.json").write_text(large.model_dump_json())
+    with pytest.raises(StoreError, match=r"more than 10 MB of orders, tasks and outcomes"):
+        read_ledger(folder, owner, most_held=10_000_000)
+
+
 def test_what_is_over_weighs_no_more(tmp_path: Path) -> None:
     played(tmp_path, Mini(population=2, generations=3))
     owner = RunFolder(tmp_path).owner()
@@ -102,4 +116,4 @@ def test_what_is_over_weighs_no_more(tmp_path: Path) -> None:
     ledger = read_ledger(RunFolder(tmp_path), owner)
     for place in list(ledger.legs):
         ledger.forget(place)
-    assert ledger.held < 2_000  # of prepare and export
+    assert ledger.held < 12_000  # of prepare and export

@@ -111,20 +111,28 @@ def test_a_link_on_the_way_leads_nowhere(tmp_path: Path) -> None:
     assert names_in(tmp_path / "others") == ["000"]
 
 
+def shut(folder: Path, mode: int) -> None:
+    """Give a folder and all folders in it a mode."""
+    for place in sorted((folder, *folder.rglob("*")), key=lambda path: -len(path.parts)):
+        if place.is_dir():
+            place.chmod(mode)
+
+
 @pytest.mark.skipif(not hasattr(os, "O_PATH"), reason="needs Linux")
-def test_what_its_maker_may_not_change_is_removed_all_the_same() -> None:
+@pytest.mark.parametrize("mode", [0o000, 0o100, 0o200, 0o300, 0o400, 0o500, 0o600])
+@pytest.mark.parametrize("depth", [1, DEEPEST, 2 * DEEPEST])
+def test_what_its_maker_has_shut_is_removed_all_the_same(mode: int, depth: int) -> None:
     """As who owns it: root need not ask, and would not meet it."""
     with tempfile.TemporaryDirectory() as temporary:  # pytest's own is closed to others
         root = Path(temporary)
-        (root / "x").mkdir()
-        for name, mode in (("fixed", 0o555), ("closed", 0)):
-            fill(root / "x" / name, 1)
-            (root / "x" / name).chmod(mode)
+        nest(root / "x", depth)
+        if os.geteuid() == 0:
+            for path in (root, *root.rglob("*")):
+                os.chown(path, 10001, 10001)
+        shut(root / "x", mode)
 
         def as_owner() -> None:
             if os.geteuid() == 0:
-                for path in (root, *root.rglob("*")):
-                    os.chown(path, 10001, 10001)
                 os.setegid(10001)
                 os.seteuid(10001)
             gone(root / "x")

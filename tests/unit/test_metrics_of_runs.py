@@ -47,6 +47,13 @@ def page_of(*known: Known) -> dict[str, float]:
     }
 
 
+def test_a_run_that_cannot_be_told_leaves_the_page_to_the_others() -> None:
+    broken = known(run=run_object("broken"), status={**STATUS, "conditions": [{"type": "X"}]})
+    page = page_of(broken, known())
+    assert page["autolfads_run_workers{namespace=lab,run=reach,state=ready}"] == 3
+    assert not any("run=broken" in name for name in page)
+
+
 STATUS = {
     "state": "Training",
     "conditions": [{"type": "Accepted", "status": "True", "reason": "Accepted"}],

@@ -198,6 +198,26 @@ def test_every_kind_of_record_is_read_as_it_was_written(record, tmp_path):
     assert json.loads(path.read_text())["format"] == 2
 
 
+@pytest.mark.parametrize(
+    "more",
+    [
+        '"steps": ' + "9" * 400,
+        '"savedEpoch": 1152921504606846976',
+        '"epoch": Infinity',
+        '"epoch": NaN',
+        '"waited": -1',
+        '"counter": -1',
+    ],
+)
+def test_a_status_with_a_number_that_nobody_reaches_is_none(tmp_path, more):
+    """A worker writes it; with it, whoever adds or rounds would fail for all runs."""
+    (tmp_path / "workers").mkdir()
+    given = "" if "counter" in more else '"counter": 1, '
+    said = f'{{{given}"doing": "training", {more}}}'
+    (tmp_path / "workers/w.status.json").write_text(said)
+    assert RunFolder(tmp_path).status("w") is None
+
+
 def test_keys_are_camel_case_as_in_the_manifest(tmp_path):
     path = tmp_path / "run.json"
     create_once(path, run())
@@ -254,7 +274,7 @@ WHOLE = st.integers(0, 2**40)
         score=st.none() | FINITE,
         result=st.dictionaries(TEXT, JSON, max_size=3),
     )
-    | st.builds(WorkerStatus, counter=WHOLE, doing=TEXT, epoch=st.none() | FINITE)
+    | st.builds(WorkerStatus, counter=WHOLE, doing=TEXT, epoch=st.none() | st.floats(0, 2**53))
 )
 def test_whatever_a_record_holds_comes_back(tmp_path, record):
     replace(tmp_path / "record.json", record)

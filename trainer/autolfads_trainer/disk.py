@@ -157,24 +157,31 @@ def create_exclusively(path: Path, content: bytes, within: Path | None = None) -
         partial = place.temporary()
         try:
             write_new(partial, content)
-            new = retried(lambda: _link(partial, place))
+            # With the folder opened anew each time: a handle that has gone stale stays so.
+            new = retried(lambda: _link(partial.name, path, within))
         finally:
             forget(partial)
-        retried(lambda: sync_names(place.folder))
-        return new
+    retried(lambda: _sync_folder(path.parent, within))
+    return new
 
 
-def _link(partial: Place, place: Place) -> bool:
-    try:
-        partial.link(place)
-    except FileExistsError:
-        return False
-    except OSError:
-        # The name may exist all the same: made by another, or by this very call.
-        if place.status() is None:
-            raise
-        return False
-    return True
+def _link(partial: str, path: Path, within: Path | None) -> bool:
+    with place_of(path, within) as place:
+        try:
+            Place(place.folder, partial).link(place)
+        except FileExistsError:
+            return False
+        except OSError:
+            # The name may exist all the same: made by another, or by this very call.
+            if place.status() is None:
+                raise
+            return False
+        return True
+
+
+def _sync_folder(folder: Path, within: Path | None) -> None:
+    with place_of(folder / "any", within) as place:
+        sync_names(place.folder)
 
 
 @contextlib.contextmanager
@@ -209,6 +216,15 @@ def read_at(place: Place, most: int) -> bytes:
         return content
     finally:
         os.close(handle)
+
+
+def exists(path: Path, within: Path | None = None) -> bool:
+    """Return whether there is something of this name, be it a link that leads nowhere."""
+    try:
+        with place_of(path, within) as place:
+            return place.status() is not None
+    except FileNotFoundError:
+        return False
 
 
 def contents(folder: Path, within: Path | None = None) -> list[str]:
@@ -255,7 +271,7 @@ def remove(path: Path, within: Path) -> bool:
             with place_of(path, within) as place:
                 remove_in(*place)
         except FileNotFoundError:  # another was faster, perhaps with a part of it
-            if not os.path.lexists(path):
+            if not exists(path, within):
                 return True
         except OSError as error:
             if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):

@@ -72,6 +72,20 @@ def remove_in(folder: int, name: str) -> None:
         os.unlink(name, dir_fd=folder)
 
 
+def let_change(folder: int, name: str) -> None:
+    """Let what is in a folder be listed and removed: its maker can have forbidden it to himself."""
+    if not hasattr(os, "O_PATH"):  # there nobody shares a volume with strangers
+        return
+    # By what the name leads to at this moment, and not by the name: that can become a link.
+    place = os.open(name, _FOLDER | os.O_PATH, dir_fd=folder)
+    try:
+        if os.fstat(place).st_mode & stat.S_IRWXU != stat.S_IRWXU:
+            with contextlib.suppress(PermissionError):  # of somebody else's: removing tells
+                Path(f"/proc/self/fd/{place}").chmod(stat.S_IRWXU)
+    finally:
+        os.close(place)
+
+
 def _empty(folder: int, top: int, level: int) -> None:
     """Remove what is in the open `folder`; what lies too deep is moved up to the `top`, first."""
     for _ in range(ROUNDS):
@@ -79,41 +93,20 @@ def _empty(folder: int, top: int, level: int) -> None:
             found = list(itertools.islice(there, MOST_NAMES))
         if not found:
             return
-        _let_change(folder)
         for entry in found:
             if not entry.is_dir(follow_symlinks=False):
                 os.unlink(entry.name, dir_fd=folder)
             elif level == DEEPEST:
+                let_change(folder, entry.name)  # moving changes what is in it: its parent
                 os.rename(entry.name, secrets.token_hex(8), src_dir_fd=folder, dst_dir_fd=top)
             else:
                 _remove_folder(folder, entry.name, top, level + 1)
     raise OSError(errno.ENOTEMPTY, os.strerror(errno.ENOTEMPTY))
 
 
-def _let_change(folder: int) -> None:
-    """Let what is in an open folder be removed: its maker can have forbidden it to himself."""
-    if not os.fstat(folder).st_mode & stat.S_IWUSR:
-        with contextlib.suppress(PermissionError):  # of somebody else's: removing tells
-            os.fchmod(folder, stat.S_IRWXU)
-
-
-def _open(folder: int, name: str) -> int:
-    try:
-        return os.open(name, _FOLDER, dir_fd=folder)
-    except PermissionError:
-        if not hasattr(os, "O_PATH"):
-            raise
-    # By what the name leads to at this moment, and not by the name: that can become a link.
-    place = os.open(name, _FOLDER | os.O_PATH, dir_fd=folder)
-    try:
-        Path(f"/proc/self/fd/{place}").chmod(stat.S_IRWXU)
-    finally:
-        os.close(place)
-    return os.open(name, _FOLDER, dir_fd=folder)
-
-
 def _remove_folder(folder: int, name: str, top: int, level: int) -> None:
-    handle = _open(folder, name)
+    let_change(folder, name)
+    handle = os.open(name, _FOLDER, dir_fd=folder)
     try:
         _empty(handle, handle if level == 1 else top, level)
     finally:

@@ -118,7 +118,7 @@ def place_of(path: Path, within: Path | None = None) -> Iterator[Place]:
     try:
         yield Place(folder, path.name)
     except OSError as error:
-        if error.filename is not None:
+        if isinstance(error.filename, str) and "/" not in error.filename:
             error.filename = str(path)
         raise
     finally:

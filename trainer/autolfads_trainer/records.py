@@ -20,6 +20,7 @@ OLDEST_FORMAT = 1  # still read; nothing was taken away since
 Whole = Annotated[int, Field(ge=0)]
 # Nobody trains as long, or with as many; larger ones are a stranger's, made to keep us busy.
 Count = Annotated[int, Field(ge=0, le=2**53)]
+Amount = Annotated[float, Field(ge=0, le=2**53, allow_inf_nan=False)]
 Positive = Annotated[int, Field(ge=1, le=2**53)]
 MOST_MEMBERS = 10_000
 MOST_REFUSED = 2  # files that a disk may refuse to remove: `DiskUse` has room for them
@@ -198,19 +199,19 @@ class Assignment(Record):
 class WorkerStatus(Record):
     """What a worker does; written by that worker alone, replaced by rename."""
 
-    counter: Whole  # moves as long as the worker gets on; life is judged by it
+    counter: Count  # moves as long as the worker gets on; life is judged by it
     doing: str
     task: str | None = None
-    epoch: float | None = None  # of the member in training, with the fraction of the current one
+    epoch: Amount | None = None  # of the member in training, with the fraction of the current one
     score: float | None = None  # the newest value of the metric
     saved: str | None = None  # the newest checkpoint of the current task
     saved_sha256: str | None = None
-    saved_epoch: Whole | None = None
-    saved_steps: Whole = 0
+    saved_epoch: Count | None = None
+    saved_steps: Count = 0
     ended: str | None = None  # the folder of the last attempt that has an outcome
-    steps: Whole = 0  # of the optimizer, in this life
-    waited: float | None = None  # seconds without a task before the current one; None: the first
+    steps: Count = 0  # of the optimizer, in this life
+    waited: Amount | None = None  # seconds without a task before the current one; None: the first
     bps: float | None = None  # the newest bits per spike of the member in training
     device: str | None = None
-    peak_memory_bytes: int | None = None
+    peak_memory_bytes: Count | None = None
     trouble: str | None = None  # of its disk, in plain words; None: there is none

@@ -11,7 +11,6 @@ other folders of the volume: what is read, written or removed is reached through
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import json
 import os
@@ -47,6 +46,7 @@ from autolfads_trainer.records import (
 )
 
 MAX_JSON_BYTES = 4_000_000
+MAX_EXPORT_BYTES = 400_000
 # What there are many of, and what a controller keeps in memory. Ours have some kilobytes.
 MANY = 64_000
 LONGEST_NAME = 255  # bytes, as on all disks
@@ -179,7 +179,10 @@ def _is_no_name(relative: str) -> bool:
 
 def _most_in(folder: str) -> int:
     """Return how many bytes a record of the attempt in `folder` can have."""
-    return MANY if folder.startswith("members/") else MAX_JSON_BYTES
+    if folder.startswith("members/"):
+        return MANY
+    # A run's whole configuration is in the outcome of `prepare`, each member in the task to export.
+    return MAX_JSON_BYTES if folder.startswith("prepare/") else MAX_EXPORT_BYTES
 
 
 class RunFolder:
@@ -242,10 +245,13 @@ class RunFolder:
         would take everybody for silent.
         """
         for name in ("owner.json", "run.json", "members"):
-            with contextlib.suppress(FileNotFoundError):
-                (self.root / name).stat()
+            if self.has(name):
                 return
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(self.root))
+
+    def has(self, relative: str) -> bool:
+        """Return whether the folder has something of this name: one that is not waited for."""
+        return disk.exists(self.named(relative), within=self.root)
 
     def owner(self) -> Owner | None:
         """Whose folder this is; None: nobody's yet."""

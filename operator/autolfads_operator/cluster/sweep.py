@@ -20,6 +20,8 @@ from autolfads_operator.cluster.names import RUNS as RUNS_FOLDER
 from autolfads_operator.cluster.operator import Operator
 from autolfads_operator.cluster.run_object import run_of, uid_of
 from autolfads_trainer.disk_errors import StoreError
+from autolfads_trainer.folders import let_change
+from autolfads_trainer.places import place_of
 from autolfads_trainer.store import RunFolder
 
 EVERY = 60.0  # seconds between looks
@@ -72,6 +74,8 @@ def _not_kept(root: Path, cluster: str, known: frozenset[str]) -> list[tuple[str
         if folder.name[-36:] in known or folder.is_symlink() or not folder.is_dir():
             continue
         try:
+            with place_of(folder) as place:
+                let_change(*place)  # its workers own it, and can have shut it
             owner = RunFolder(folder).owner()
         except (StoreError, OSError) as error:
             log.warning("sweeping: %s", error)

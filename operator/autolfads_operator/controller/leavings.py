@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from autolfads_operator.controller.observe import last_words
 from autolfads_operator.controller.removals import Removals
 from autolfads_trainer.places import is_temporary
-from autolfads_trainer.records import WorkerStatus
 from autolfads_trainer.store import RunFolder
 
 LOGS_KEPT = 8  # of workers that are over, the newest
@@ -21,7 +20,7 @@ class _Stranger:
     """A worker of a controller before this one, as it was when it was first looked at."""
 
     life: str
-    status: WorkerStatus | None
+    words: int
     at: float
 
 
@@ -77,11 +76,11 @@ class Leavings:
         """Do one thing; return whether there may be another."""
         if self._unread:
             life = self._unread[0]
-            self._strangers.append(_Stranger(life, last_words(self.folder, life), now))
+            self._strangers.append(_Stranger(life, self._words(life), now))
             self._unread.popleft()
         elif self._strangers and now - self._strangers[0].at > self.silent_after:
             stranger = self._strangers[0]
-            silent = last_words(self.folder, stranger.life) == stranger.status
+            silent = self._words(stranger.life) == stranger.words
             self._strangers.popleft()
             if silent and stranger.life not in in_use:
                 self._over.append(stranger.life)
@@ -94,6 +93,10 @@ class Leavings:
         else:
             return False
         return True
+
+    def _words(self, life: str) -> int:
+        """Return a number for what a worker says: there can be thousands, and each says a lot."""
+        return hash(repr(last_words(self.folder, life)))
 
     def _list_what_is_left(self) -> bool:
         """Look once for the files of all that are over; return whether that could be done."""

@@ -16,6 +16,8 @@ from autolfads_operator.controller.scoreboard import Scoreboard
 from autolfads_trainer.disk_errors import StoreError
 from autolfads_trainer.records import End, Order, Outcome, Owner, Place, Record, Run, Task
 
+AN_OBJECT = 100  # bytes that Python needs for a value and its name, besides the text
+
 
 @dataclass
 class Attempt:
@@ -135,8 +137,8 @@ class Ledger:
         if self.held > self.most_held:
             raise StoreError(
                 f"{self.root}: has more than {self.most_held / 1e6:g} MB of orders, tasks and "
-                "outcomes that are not over; expected what a run makes of them: see which folder "
-                "below members/ has so many"
+                "outcomes that are not over; expected what a run makes of them: see which of the "
+                "folders members, prepare and export has so many"
             )
 
     def forget(self, place: Place) -> Leg:
@@ -248,7 +250,9 @@ class Ledger:
 
 
 def _weight(record: Record) -> int:
-    return len(record.model_dump_json())
+    """Return about how many bytes a record takes in memory: each value is an object there."""
+    text = record.model_dump_json()
+    return len(text) + AN_OBJECT * text.count(",")
 
 
 def place_of(folder: str) -> Place:

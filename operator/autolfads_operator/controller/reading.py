@@ -7,7 +7,7 @@ import math
 from collections.abc import Iterable, Sequence
 
 from autolfads_operator.controller.checks import refuse_changed, refuse_gaps, without_end
-from autolfads_operator.controller.ledger import Attempt, Ledger, Leg
+from autolfads_operator.controller.ledger import Attempt, Ledger
 from autolfads_operator.controller.retention import forgettable
 from autolfads_operator.controller.side_by_side import threads
 from autolfads_trainer.disk_errors import NotVisibleYetError, StoreError
@@ -54,7 +54,12 @@ def catch_up(folder: RunFolder, ledger: Ledger) -> None:
                 for order in orders:
                     ledger.add_order(order)
             unsettled = [leg for leg in ledger.legs.values() if not leg.settled]
-            read = pool.map(lambda leg: _attempts_at(folder, ledger, leg), unsettled)
+            read = pool.map(
+                lambda leg: _attempts_at(
+                    folder, ledger, folder.leg_folder(*leg.place), leg.attempts
+                ),
+                unsettled,
+            )
             for leg, found in zip(unsettled, read, strict=True):
                 _add(ledger, found, leg.attempts)
     _note(folder, ledger, "export", ledger.export)
@@ -101,21 +106,24 @@ def _new_orders(folder: RunFolder, ledger: Ledger, member: int) -> list[Order]:
     return found
 
 
-def _attempts_at(folder: RunFolder, ledger: Ledger, leg: Leg) -> list[tuple[Task, Outcome | None]]:
-    """Return all attempts at a leg, those that are known, too: their outcomes can be new."""
+def _attempts_at(
+    folder: RunFolder, ledger: Ledger, parent: str, known: Sequence[Attempt]
+) -> list[tuple[Task, Outcome | None]]:
+    """Return all attempts below `parent`, those that are known, too: outcomes can be new."""
     found = []
-    for task, outcome in folder.attempts(folder.leg_folder(*leg.place)):
-        if task.attempt > len(leg.attempts):
+    for task, outcome in folder.attempts(parent):
+        before = known[task.attempt - 1] if task.attempt <= len(known) else None
+        if before is None:
             ledger.weigh(task)
-            if outcome is not None:
-                ledger.weigh(outcome)
+        if outcome is not None and (before is None or before.outcome is None):
+            ledger.weigh(outcome)
         found.append((task, outcome))
     return found
 
 
 def _note(folder: RunFolder, ledger: Ledger, parent: str, known: list[Attempt]) -> None:
     if not (known and known[-1].has_finished):
-        _add(ledger, folder.attempts(parent), known)
+        _add(ledger, _attempts_at(folder, ledger, parent, known), known)
 
 
 def _add(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -17,11 +18,13 @@ from prometheus_client.core import Metric as Family
 
 from autolfads_operator.cluster.metrics import table
 from autolfads_operator.cluster.metrics.of_operator import OperatorMetrics
-from autolfads_operator.cluster.metrics.of_runs import Known, samples_of
+from autolfads_operator.cluster.metrics.of_runs import Known, Sample, samples_of
 from autolfads_operator.cluster.metrics.table import Metric
 from autolfads_operator.cluster.probes import VolumeWatch
 from autolfads_operator.cluster.runs import Runs
 from autolfads_trainer.disk import COUNTS
+
+log = logging.getLogger("autolfads.run")
 
 
 @dataclass(eq=False)  # the registry keeps it by what it is
@@ -70,6 +73,15 @@ def _gauge(metric: Metric, value: float) -> Family:
     return GaugeMetricFamily(metric.name, metric.help, value=value)
 
 
+def _samples(known: Known) -> list[Sample]:
+    """Return the samples of a run; of one that cannot be told none: the others' must be."""
+    try:
+        return [(metric, labels, float(value)) for metric, labels, value in samples_of(known)]
+    except Exception:
+        log.exception("no metrics of %s/%s", known.run.namespace, known.run.name)
+        return []
+
+
 def families_of(known: Iterable[Known]) -> Iterator[Family]:
     """Yield the metrics of all runs."""
     families: dict[Metric, CounterMetricFamily | GaugeMetricFamily] = {}
@@ -80,7 +92,7 @@ def families_of(known: Iterable[Known]) -> Iterator[Family]:
     for each in known:
         of_it = [each.run.namespace, each.run.name]
         states[each.run.namespace, str(each.status.get("state") or "New")] += 1
-        for metric, labels, value in samples_of(each):
+        for metric, labels, value in _samples(each):
             family = families.get(metric)
             if family is None:
                 kind = CounterMetricFamily if metric.kind == "counter" else GaugeMetricFamily
