@@ -160,7 +160,12 @@ def operator(
 @click.option("--namespace", help="The namespace to look at.  [default: the pod's own]")
 @root_option
 @click.option("--claim", required=True, help="The shared PersistentVolumeClaim.")
-def check_installation(namespace: str | None, root: Path, claim: str) -> None:
+@click.option(
+    "--only",
+    type=click.Choice(["cluster", "volume"]),
+    help="Look at what the API server tells, or at the mounted volume.  [default: both]",
+)
+def check_installation(namespace: str | None, root: Path, claim: str, only: str | None) -> None:
     """Look whether an operator has all it needs; `helm test` runs this.
 
     Says what is found, one line each, and exits with 1 if something is wrong.
@@ -168,15 +173,19 @@ def check_installation(namespace: str | None, root: Path, claim: str) -> None:
     _refuse_if_missing("autolfads check-installation")
     namespace = _given(namespace)
     from autolfads_operator.cluster.client import Client  # noqa: PLC0415
-    from autolfads_operator.cluster.installation import look_around  # noqa: PLC0415
+    from autolfads_operator.cluster.installation import look_around, volume  # noqa: PLC0415
 
     async def look() -> int:
-        wrong = 0
-        async with Client(namespace) as client:
-            async for result in look_around(client, claim, root):
-                click.echo(f"{result.level:5}  {result.words}")
-                wrong += result.level == "WRONG"
-        return wrong
+        found = []
+        if only != "volume":
+            async with Client(namespace) as client:
+                async for result in look_around(client, claim):
+                    found.append(result)
+                    click.echo(f"{result.level:5}  {result.words}")
+        for result in volume(root) if only != "cluster" else ():
+            found.append(result)
+            click.echo(f"{result.level:5}  {result.words}")
+        return sum(result.level == "WRONG" for result in found)
 
     if wrong := asyncio.run(look()):
         raise RunStopped(f"{wrong} of these must be mended")

@@ -16,6 +16,7 @@ from kube.images import MACHINE_IMAGE
 
 NAMESPACE = "autolfads"
 CLAIM = "autolfads"
+OPERATOR_IMAGE = "localhost/autolfads-operator:test"  # as `kube.oci` names it
 USER = 10001
 GPUS = 4  # of two pretended devices, each offered two times
 CRD = machine.ROOT / "crds" / "autolfadsruns.yaml"
@@ -124,8 +125,8 @@ def values(**more: Any) -> dict[str, Any]:
     """
     repository, tag = MACHINE_IMAGE.split(":")
     return {
-        "image__repository": "localhost/autolfads-operator",
-        "image__tag": "test",
+        "image__repository": OPERATOR_IMAGE.split(":", maxsplit=1)[0],
+        "image__tag": OPERATOR_IMAGE.split(":")[1],
         "worker__image__repository": repository,
         "worker__image__tag": tag,
         "worker__command": WORKER,

@@ -56,7 +56,8 @@ def second(**more: object) -> dict[str, object]:
 
 
 def test_a_claim_for_a_single_node(lacking: Lab, release: Release) -> None:
-    release.done("install", *INSTALLED, **second(storage__existingClaim=SINGLE))
+    said = release.done("install", *INSTALLED, **second(storage__existingClaim=SINGLE))
+    assert "WRONG CLAIM: single has ReadWriteOnce; expected ReadWriteMany" in said
     lacking.wait_for_operator()
     tested = release.do("test", "--logs", "--timeout=60s")
     assert tested.returncode != 0
@@ -96,8 +97,9 @@ def test_an_operator_that_may_not_read_nodes(
 
 
 def test_an_image_that_cannot_be_pulled(lacking: Lab, release: Release) -> None:
-    release.done("install", **second(image__tag="nowhere"))
-    described = "describe", "pods", "--selector=app.kubernetes.io/component=operator"
+    said = release.done("install", **second(image__tag="nowhere"))
+    described = "describe", "pods", "--selector=app.kubernetes.io/instance=second"
+    assert f"kubectl describe -n {NAMESPACE} pods {described[-1]}" in said
     found = wait_until(
         "why there is no operator",
         lambda: (said := lacking.kubectl(*described)) and "Failed to pull image" in said and said,
@@ -107,7 +109,11 @@ def test_an_image_that_cannot_be_pulled(lacking: Lab, release: Release) -> None:
 
 
 def test_a_claim_that_is_missing(lacking: Lab, release: Release) -> None:
-    release.done("install", **second(storage__existingClaim="nowhere"))
+    said = release.done("install", **second(storage__existingClaim="nowhere"))
+    assert f"NO CLAIM: there is no PersistentVolumeClaim nowhere in namespace {NAMESPACE}" in said
+    tested = release.do("test", "--logs", "--timeout=60s")
+    assert tested.returncode != 0
+    assert "WRONG  no PersistentVolumeClaim nowhere in this namespace" in tested.stdout
     described = "describe", "pods", "--selector=app.kubernetes.io/instance=second"
     words = 'persistentvolumeclaim "nowhere" not found'
     wait_until("why", lambda: words in lacking.kubectl(*described), 30)

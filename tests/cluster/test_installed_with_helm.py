@@ -79,8 +79,34 @@ def test_what_the_runbooks_say_to_type_is_understood(helmed: Lab, release: Relea
         if tool == "helm":
             release.done(words[0], *words[2:])
         else:
-            helmed.plane.kubectl(*words)
+            answer = helmed.plane.kubectl(*words)
+            if words[:2] == ["get", "nodes"]:
+                assert answer.split() == ["NAME", "GPU", "node1", str(installation.GPUS)]
     wait_until("the run is gone", lambda: not helmed.get("alr")["items"], 30)
+
+
+def test_data_are_brought_and_results_fetched_as_the_documents_say(
+    helmed: Lab, volume: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = (machine.ROOT / "docs/kubernetes.md").read_text().split("## Data and results")[1]
+    block = re.search(r"\n((?:    .*\n)+)", text)
+    assert block is not None
+    meant = {"-n autolfads": f"-n {NAMESPACE}", "autolfads/files": f"{NAMESPACE}/files"}
+    meant |= {"busybox": installation.OPERATOR_IMAGE, "RUNFOLDER": "runs/a/b"}
+    said = re.sub("|".join(meant), lambda word: meant[word[0]], block[1])
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "reaching.h5").write_text("spikes")
+    (volume / "data").rmdir()
+    results = volume / "runs/a/b/results"
+    results.mkdir(parents=True)
+    (results / "autolfads.zip").write_text("rates")
+    commands = [shlex.split(each) for each in re.split(r"^ +(?=kubectl)", said, flags=re.M)[1:]]
+    assert len(commands) == 5
+    for _, *words in commands:
+        helmed.plane.kubectl(*words)
+    assert (volume / "data/reaching.h5").read_text() == "spikes"
+    assert (tmp_path / "autolfads.zip").read_text() == "rates"
+    helmed.kubectl("delete", "pod", "files", "--grace-period=0", "--force")
 
 
 def test_a_run_outlives_an_upgrade_and_an_uninstall(

@@ -6,6 +6,7 @@ import json
 import shlex
 import shutil
 import subprocess
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,6 @@ from autolfads_operator.api import Gpu, Workers
 ROOT = CHART.parents[1]
 EVERYTHING = {
     "monitoring__serviceMonitor__enabled": True,
-    "monitoring__podMonitor__enabled": True,
     "monitoring__rules__enabled": True,
     "monitoring__dashboards__enabled": True,
     "networkPolicy__enabled": True,
@@ -67,6 +67,7 @@ VARIATIONS: dict[str, dict[str, Any]] = {
         "operator__cluster": "west",
         "serviceAccount__annotations": {"eks.amazonaws.com/role-arn": "arn"},
     },
+    "scraped by its pods": {"monitoring__podMonitor__enabled": True},
     "bounded network": {
         "networkPolicy__enabled": True,
         "networkPolicy__apiServerCIDR": "10.0.0.1/32",
@@ -155,7 +156,7 @@ def leaves(values: dict[str, Any], schema: dict[str, Any], at: str = "") -> Iter
         place = f"{at}.{key}" if at else key
         if key not in schema["properties"]:
             yield f"{place}: not in the schema"
-        elif isinstance(value, dict) and "properties" in schema["properties"][key]:
+        elif isinstance(value, dict) and value and "properties" in schema["properties"][key]:
             yield from leaves(value, schema["properties"][key], place)
     for key in schema["properties"]:
         if key not in values and key != "global":
@@ -188,7 +189,7 @@ def helm_commands() -> Iterator[list[str]]:
 
 @pytest.mark.parametrize("words", list(helm_commands()), ids=" ".join)
 def test_what_the_documents_say_to_helm_is_understood(words: list[str]) -> None:
-    settings = [word for word in words[4:] if word != "--reuse-values"]
+    settings = [word for word in words[4:] if not word.endswith("-reuse-values")]
     done = helm("template", words[2], str(ROOT / words[3]), *settings)
     assert done.returncode == 0, done.stderr
 
@@ -204,6 +205,14 @@ def test_what_the_documents_say_of_eks_is_of_its_kind(plane: ControlPlane, block
             assert shared == {"name": Gpu().resource, "replicas": Workers().per_gpu}
     else:
         assert said["kind"] == "ClusterConfig"
+
+
+def test_what_the_documents_say_of_bottlerocket_is_two_workers_to_a_gpu() -> None:
+    (block,) = document("docs/eks.md").blocks("toml")
+    plugin = tomllib.loads(block)["settings"]["kubelet-device-plugins"]["nvidia"]
+    assert plugin["device-sharing-strategy"] == "time-slicing"
+    assert plugin["time-slicing"]["replicas"] == Workers().per_gpu
+    assert plugin["time-slicing"]["rename-by-default"] is False
 
 
 @pytest.fixture(scope="module")

@@ -6,15 +6,41 @@
 {{- $name := default .Chart.Name .Values.nameOverride -}}
 {{- if contains $name .Release.Name -}}
 {{- .Release.Name | trunc 52 | trimSuffix "-" -}}
+{{- else if hasPrefix (print .Release.Name "-") $name -}}
+{{- $name | trunc 52 | trimSuffix "-" -}}
 {{- else -}}
 {{- printf "%s-%s" .Release.Name $name | trunc 52 | trimSuffix "-" -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}
 
+{{/* What the schema cannot see. */}}
+{{- define "autolfads.validate" -}}
+{{- $name := include "autolfads.fullname" . -}}
+{{- if not (regexMatch "^[a-z]([-a-z0-9]*[a-z0-9])?$" $name) -}}
+{{- fail (printf "the release's name: objects would be called %q; expected a letter first, and then letters, digits and '-': choose another, or set fullnameOverride" $name) -}}
+{{- end -}}
+{{- $storage := .Values.storage -}}
+{{- if and $storage.existingClaim (or $storage.name $storage.storageClassName $storage.volumeName) -}}
+{{- fail (printf "storage.existingClaim: found %q together with name, storageClassName or volumeName, which are of a claim that the chart makes; expected one or the other" $storage.existingClaim) -}}
+{{- end -}}
+{{- if and .Values.monitoring.serviceMonitor.enabled .Values.monitoring.podMonitor.enabled -}}
+{{- fail "monitoring: found serviceMonitor and podMonitor enabled; expected one of them, since all would be counted twice" -}}
+{{- end -}}
+{{- range $where, $labels := dict "commonLabels" .Values.commonLabels "podLabels" .Values.podLabels -}}
+{{- range $key, $_ := $labels -}}
+{{- if or (hasPrefix "app.kubernetes.io/" $key) (eq "helm.sh/chart" $key) -}}
+{{- fail (printf "%s: found %s, which the chart sets; expected labels of your own" $where $key) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
 {{/* What is of the cluster and not of a namespace needs the namespace in its name. */}}
 {{- define "autolfads.clusterName" -}}
-{{- printf "%s-%s" .Release.Namespace (include "autolfads.fullname" .) | trunc 56 | trimSuffix "-" -}}
+{{- $name := printf "%s-%s" .Release.Namespace (include "autolfads.fullname" .) -}}
+{{- $unlike := printf "%s/%s" .Release.Namespace (include "autolfads.fullname" .) | sha256sum | trunc 8 -}}
+{{- printf "%s-%s" ($name | trunc 47 | trimSuffix "-") $unlike -}}
 {{- end -}}
 
 {{- define "autolfads.selector" -}}
@@ -85,9 +111,9 @@ capabilities:
 {{/* The operator's settings, as its environment. */}}
 {{- define "autolfads.environment" -}}
 - name: AUTOLFADS_OPERATOR_CLAIM
-  value: {{ include "autolfads.claim" . }}
+  value: {{ include "autolfads.claim" . | quote }}
 - name: AUTOLFADS_OPERATOR_IMAGE
-  value: {{ include "autolfads.workerImage" . }}
+  value: {{ include "autolfads.workerImage" . | quote }}
 - name: AUTOLFADS_OPERATOR_WORKER_COMMAND
   value: {{ .Values.worker.command | quote }}
 - name: AUTOLFADS_OPERATOR_GPU_DEVICE

@@ -29,16 +29,14 @@ class Result:
     words: str
 
 
-async def look_around(client: Client, claim: str, root: Path) -> AsyncIterator[Result]:
-    """Yield what is found of the definition, the operator, the claim, the volume and the GPUs."""
+async def look_around(client: Client, claim: str) -> AsyncIterator[Result]:
+    """Yield what the API server tells of the definition, the operator, the claim and the GPUs."""
     facts = ClusterFacts(client, claim)
     for looking in (_definition(client), _operator(client), _claim(facts, claim), _gpus(facts)):
         try:
             yield await looking
         except ApiError as error:
             yield Result("WRONG", f"the API server: {error}")
-    for result in volume(root):
-        yield result
 
 
 async def _definition(client: Client) -> Result:
