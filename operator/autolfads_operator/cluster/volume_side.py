@@ -14,7 +14,7 @@ from pathlib import Path
 from autolfads_operator import __version__
 from autolfads_operator.claiming import claim, deciding_hash
 from autolfads_operator.cluster.metrics.tally import Tally
-from autolfads_operator.cluster.names import DATA_FOLDER
+from autolfads_operator.cluster.names import DATA, DATA_FOLDER
 from autolfads_operator.cluster.run_object import RunObject
 from autolfads_operator.cluster.settings import OperatorSettings
 from autolfads_operator.controller.loop import Controller
@@ -22,6 +22,7 @@ from autolfads_operator.controller.vitals import Vitals
 from autolfads_operator.pools.pods import PodPool
 from autolfads_operator.view.pace import Pace
 from autolfads_operator.view.picture import Picture, picture_of
+from autolfads_trainer.disk import make_folder
 from autolfads_trainer.disk_errors import StoreError
 from autolfads_trainer.records import End, Owner
 from autolfads_trainer.store import RunFolder
@@ -122,6 +123,8 @@ class VolumeSide:
         folder = RunFolder(self.settings.root / self.run.folder)
         if self._begun:
             self._refuse_if_gone(folder)
+        # A pod that mounts it would have kubelet make it, as root, and nobody could bring data.
+        make_folder(self.settings.root / DATA, within=self.settings.root)
         try:
             owner = claim(folder, owner_of(self.run, self.settings))
         except InputError as error:
