@@ -155,6 +155,29 @@ BOARD = Board(
                     logarithmic=True,
                     repeat="hyperparameter",
                 ),
+                Panel(
+                    "$hyperparameter of each member",
+                    "Its lineage: a member that becomes a copy of another jumps to that one's "
+                    "value, perturbed.",
+                    (
+                        Query(
+                            of(
+                                "autolfads_run_member_hyperparameter",
+                                more='hyperparameter=~"$hyperparameter"',
+                            ),
+                            "member {{member}}",
+                        ),
+                    ),
+                    logarithmic=True,
+                    repeat="hyperparameter",
+                ),
+                Panel(
+                    "Whose copy",
+                    "The member from whose weights each member's newest generation starts: itself, "
+                    "or the one that it became a copy of.",
+                    (Query(of("autolfads_run_member_parent"), "member {{member}}"),),
+                    lowest=0,
+                ),
             ),
         ),
         Row(

@@ -83,6 +83,8 @@ def test_a_run_in_training() -> None:
     seen = Seen(a_picture(8), 120.0, None, frozenset())
     tally = Tally(bps={3: 0.4, 1: 0.2}, scores={1: 0.5}, worker_seconds=7200.0)
     tally.spread = {"model.lr_init": (0.001, 0.002, 0.004)}
+    copy = order(member=2, generation=2, parent=(5, 1), copied=True)
+    tally.lineage = (copy.model_copy(update={"hyperparameters": {"model.lr_init": 0.003}}),)
     page = page_of(known(seen=seen, tally=tally, gpu_share=0.5, price=3.0, preempted=2))
 
     def of(name: str, **labels: str) -> float:
@@ -98,6 +100,8 @@ def test_a_run_in_training() -> None:
     assert of("bits_per_spike", stat="median") == pytest.approx(0.3)
     assert of("member_score", member="1") == 0.5
     assert of("hyperparameter", hyperparameter="model.lr_init", stat="median") == 0.002
+    assert of("member_hyperparameter", hyperparameter="model.lr_init", member="2") == 0.003
+    assert of("member_parent", member="2") == 5
     assert of("time_left_seconds") == 120
     assert of("gpu_seconds_total") == 3600
     assert of("gpu_cost_total") == 3
@@ -161,6 +165,7 @@ def test_what_adds_up_is_what_the_run_directory_says(tmp_path: Path) -> None:
     for name, (least, _, most) in tally.spread.items():
         values = [order.hyperparameters[name] for order in newest]
         assert (least, most) == (min(values), max(values))
+    assert {each.member: each for each in tally.lineage} == {each.member: each for each in newest}
 
 
 def waited(tally: Tally, ledger: Ledger, now: float, **doing: tuple[int, int, float]) -> None:

@@ -101,6 +101,12 @@ def _of_tally(known: Known, tally: Tally) -> Iterator[Sample]:
     for name, values in tally.spread.items():
         for stat, value in zip(("min", "median", "max"), values, strict=True):
             yield table.HYPERPARAMETER, (name, stat), value
+    for order in tally.lineage:
+        whose = str(order.member)
+        for name, given in order.hyperparameters.items():
+            yield table.MEMBER_HYPERPARAMETER, (whose, name), given
+        if order.parent is not None:
+            yield table.MEMBER_PARENT, (whose,), order.parent[0]
     yield table.IMPROVING, (), float(tally.improving)
     yield table.EXPLOITS, (), tally.exploits
     yield table.RETRIES, (), tally.retries

@@ -108,6 +108,20 @@ HYPERPARAMETER = _of_run(
     "hyperparameter",
     "stat",
 )
+MEMBER_HYPERPARAMETER = _of_run(
+    "member_hyperparameter",
+    "gauge",
+    "What each member's newest order gives; of populations of up to 64 members.",
+    "member",
+    "hyperparameter",
+)
+MEMBER_PARENT = _of_run(
+    "member_parent",
+    "gauge",
+    "The member from whose end each member's newest order starts: itself, or the one that it "
+    "became a copy of; of populations of up to 64 members.",
+    "member",
+)
 
 # What adds up.
 EXPLOITS = _of_run("exploits_total", "counter", "Members that became a copy of a better one.")

@@ -13,7 +13,9 @@ from dataclasses import dataclass, field
 
 from autolfads_operator.cluster.metrics.table import HANDOVER
 from autolfads_operator.controller.ledger import Attempt, Ledger, place_of
-from autolfads_trainer.records import WorkerStatus
+from autolfads_trainer.records import Order, WorkerStatus
+
+MOST_TOLD = 64  # members of which each is told alone: every one makes series
 
 
 @dataclass
@@ -53,6 +55,7 @@ class Tally:
         bps: each member's newest bits per spike.
         scores: each member's newest score.
         spread: least, median and greatest value of each hyperparameter in the newest orders.
+        lineage: of each member the newest order; none in a population too large to be told.
         improving: whether the rule that ends a run early does not hold.
     """
 
@@ -68,6 +71,7 @@ class Tally:
     bps: dict[int, float] = field(default_factory=dict)
     scores: dict[int, float] = field(default_factory=dict)
     spread: dict[str, tuple[float, float, float]] = field(default_factory=dict)
+    lineage: tuple[Order, ...] = ()
     improving: bool = True
     _last: float | None = None  # when the last turn was taken in
     _open: dict[str, Attempt] = field(default_factory=dict)
@@ -103,7 +107,9 @@ class Tally:
         if ledger.changes != self._changes:
             self._changes = ledger.changes
             self.improving = ledger.board.stopped_at is None
-            self.spread = _spread([leg.order.hyperparameters for leg in ledger.newest_legs()])
+            orders = tuple(leg.order for leg in ledger.newest_legs())
+            self.spread = _spread([order.hyperparameters for order in orders])
+            self.lineage = orders if len(orders) <= MOST_TOLD else ()
         over = ledger.end is not None or ledger.export
         for generation in [each for each in self._waits if over or each < ledger.generation]:
             self.handovers.observe(self._waits.pop(generation))
