@@ -2,8 +2,8 @@
 # Attack runs for hours, and print what came of it: all.sh BIN
 #
 # Random kills and kills at every point, zombies, two controllers, damage, failing disks, a hundred
-# runs on a pretended cluster, an operator without its rights, real images, fuzzing. The tables are those of
-# docs/reliability.md and docs/kubernetes.md. Goes on after a failure, and fails at the end.
+# runs on a pretended cluster, an operator without its rights, real images, fuzzing. The tables are
+# those of docs/reliability.md and docs/kubernetes.md. Goes on after a failure, and fails at the end.
 set -u
 bin=$1
 here=$(dirname "$0")
