@@ -93,7 +93,8 @@ def test_an_operator_that_may_not_read_nodes(
     assert "Insufficient nvidia.com/gpu" in said
     assert "nodes could not be looked at (rbac.readNodes of the chart)" in said
     offer_gpus(lab.plane, "node1")
-    run.wait_for("Succeeded", seconds=240)
+    run.wait_for("WorkersReady")
+    run.delete()
 
 
 def test_an_image_that_cannot_be_pulled(lacking: Lab, release: Release) -> None:
