@@ -53,7 +53,7 @@ def test_an_api_server_that_hangs_holds_up_no_training(lab: Lab, undisturbed: Ru
         results = folder / "results/autolfads.zip"
         assert not results.exists()
         # All that is left to do needs the volume alone.
-        wait_until("the results are there", results.exists, 90)
+        wait_until("the results are there", results.exists, 180)
     finally:
         server.send(signal.SIGCONT)
     run.wait_for("Succeeded", seconds=240)
