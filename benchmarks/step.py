@@ -14,20 +14,22 @@ import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import products
 import torch
+from training_step import sizes
 
-from autolfads_trainer.config import DataSizes, resolve
+from autolfads_trainer.config import resolve
 from autolfads_trainer.data.dataset import Split
 from autolfads_trainer.engine.series import Series
 from autolfads_trainer.engine.step import training_loss as engine_loss
 from autolfads_trainer.model.lfads import LFADS
 from autolfads_trainer.training.draws import StepDrawer
 from autolfads_trainer.training.hyperparameters import Hyperparameters
-from autolfads_trainer.training.optimizer import AdamW, clipped
+from autolfads_trainer.training.optimizer import AdamW
 from autolfads_trainer.training.scores import Scores
-from autolfads_trainer.training.step import training_loss
+from autolfads_trainer.training.step import descend, training_loss
 
 TRIALS, CLIP = products.BATCH, 200.0
 
@@ -40,20 +42,9 @@ def data(device: torch.device) -> Split:
     return Split(encod, recon, torch.zeros(TRIALS, products.OBSERVED, 0, device=device), None)
 
 
-def settings() -> dict[str, object]:
+def settings() -> dict[str, Any]:
     """Return the yardstick's model, as a run resolves it."""
-    sizes = DataSizes(
-        path="yardstick",
-        encod_dim=products.HELD_IN,
-        encod_steps=products.OBSERVED,
-        recon_dim=products.CHANNELS,
-        recon_steps=products.STEPS,
-        ext_input_dim=0,
-        train_trials=TRIALS,
-        valid_trials=TRIALS,
-        keys=frozenset(),
-    )
-    return dict(resolve({}, config_file=None, sizes=sizes).configuration["model"])
+    return dict(resolve({}, config_file=None, sizes=sizes()).configuration["model"])
 
 
 class Member:
@@ -75,9 +66,7 @@ class Member:
             loss = engine_loss(self.model, self.series, draws, self.hp, self.scores)
         else:
             loss = training_loss(self.model, self.given, draws, self.hp, self.scores)
-        trained = list(self.optimizer.parameters.values())
-        gradients = torch.autograd.grad(loss.total, trained, materialize_grads=True)
-        self.optimizer.step(clipped(gradients, CLIP), self.hp.lr, self.hp["weight_decay"])
+        descend(loss, self.optimizer, self.hp, clip=CLIP)
 
 
 def seconds(call: Callable[[], None], repeats: int, device: torch.device) -> list[float]:

@@ -12,6 +12,8 @@ import statistics
 import time
 
 import torch
+from products import BATCH as TRIALS
+from products import CHANNELS, HELD_IN, OBSERVED, STEPS
 
 from autolfads_trainer.config import DataSizes, resolve
 from autolfads_trainer.data.dataset import Split
@@ -21,8 +23,6 @@ from autolfads_trainer.training.hyperparameters import Hyperparameters
 from autolfads_trainer.training.optimizer import AdamW
 from autolfads_trainer.training.scores import Scores
 from autolfads_trainer.training.step import training_step
-
-TRIALS, STEPS, OBSERVED, CHANNELS, HELD_IN = 256, 45, 35, 182, 137
 
 
 def sizes() -> DataSizes:

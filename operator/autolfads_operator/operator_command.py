@@ -173,19 +173,23 @@ def check_installation(namespace: str | None, root: Path, claim: str, only: str 
     _refuse_if_missing("autolfads check-installation")
     namespace = _given(namespace)
     from autolfads_operator.cluster.client import Client  # noqa: PLC0415
-    from autolfads_operator.cluster.installation import look_around, volume  # noqa: PLC0415
+    from autolfads_operator.cluster.installation import Result, look_around, volume  # noqa: PLC0415
 
     async def look() -> int:
-        found = []
+        wrong = 0
+
+        def tell(result: Result) -> None:
+            nonlocal wrong
+            click.echo(f"{result.level:5}  {result.words}")
+            wrong += result.level == "WRONG"
+
         if only != "volume":
             async with Client(namespace) as client:
                 async for result in look_around(client, claim):
-                    found.append(result)
-                    click.echo(f"{result.level:5}  {result.words}")
+                    tell(result)
         for result in volume(root) if only != "cluster" else ():
-            found.append(result)
-            click.echo(f"{result.level:5}  {result.words}")
-        return sum(result.level == "WRONG" for result in found)
+            tell(result)
+        return wrong
 
     if wrong := asyncio.run(look()):
         raise RunStopped(f"{wrong} of these must be mended")

@@ -288,21 +288,12 @@ class _ControllerBack:
             ours.gates,
             ours.candidates,
             self.carried,
-            _of_weight(ours, seen),
+            ours.of_weight(seen),
             ours.of_kernels(tape, controller.start, backwards=False),
             torch.mm(d_co.t(), tape.states.flatten(0, 1)),
             d_co.sum(0),
-            _of_weight(generator, control),
+            generator.of_weight(control),
         )
-
-
-def _of_weight(gradients: Gradients, inputs: Tensor) -> Tensor:
-    """Return the gradient of input weights `(3H, in)` from `inputs (R · B, in)`."""
-    units = gradients.units
-    weight = inputs.new_empty(3 * units, inputs.shape[1])
-    torch.mm(gradients.gates.flatten(0, 1).t(), inputs, out=weight[: 2 * units])
-    torch.mm(gradients.candidates.flatten(0, 1).t(), inputs, out=weight[2 * units :])
-    return weight
 
 
 def _sum_into(out: Tensor, one: Tensor | None, other: Tensor | None) -> None:

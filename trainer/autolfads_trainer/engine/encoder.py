@@ -63,12 +63,9 @@ class SequenceGRU(torch.autograd.Function):
                 gradients.steps[at],
                 scratch,
             )
-        flat = inputs.flatten(0, 1)
         gates, candidates = gradients.gates.flatten(0, 1), gradients.candidates.flatten(0, 1)
-        d_weight = torch.empty_like(weight_ih)
+        d_weight = gradients.of_weight(inputs.flatten(0, 1))
         units = weight_hh.shape[1]
-        torch.mm(gates.t(), flat, out=d_weight[: 2 * units])
-        torch.mm(candidates.t(), flat, out=d_weight[2 * units :])
         d_bias = torch.cat([gates.sum(0), candidates.sum(0)])
         d_inputs = None
         if ctx.needs_input_grad[0]:

@@ -102,12 +102,8 @@ def _initial_condition(
     model: LFADS, data: Tensor, noise: Noise | None, rate: Tensor | None
 ) -> tuple[Tensor, Tensor]:
     encoder, split = model.encoder, model.sizes.ic_enc_seq_len
-    seen = data[:split] if split else data
-    forward, backward = _both_ways(encoder.ic_enc, seen, encoder.ic_enc_h0)
-    summary = torch.cat([forward[-1], backward[0]], dim=1)
-    summary = dropout(summary, noise.initial_condition if noise else None, rate)
-    mean, logvar = encoder.ic_linear(summary).chunk(2, dim=1)
-    return mean, torch.sqrt(torch.exp(logvar) + encoder.ic_post_var_min)
+    states = _both_ways(encoder.ic_enc, data[:split] if split else data, encoder.ic_enc_h0)
+    return encoder.initial_condition(*states, noise, rate)
 
 
 def _unroll(
@@ -169,12 +165,5 @@ def _mask(uniform: Tensor, rate: Tensor) -> Tensor:
 
 
 def _controller_input(model: LFADS, data: Tensor) -> Tensor:
-    sizes, encoder = model.sizes, model.encoder
-    data = data[sizes.ic_enc_seq_len :]
-    forward, backward = _both_ways(encoder.ci_enc, data, encoder.ci_enc_h0)
-    steps, lag = data.shape[0], sizes.ci_lag
-    later = pad(forward, (0, 0, 0, 0, lag, 0))[:steps]
-    earlier = pad(backward, (0, 0, 0, 0, 0, lag))[lag:]
-    forecast = sizes.recon_seq_len - sizes.encod_seq_len
-    both = torch.cat([later, earlier], dim=2)
-    return pad(both, (0, 0, 0, 0, sizes.ic_enc_seq_len, forecast))
+    encoder, seen = model.encoder, data[model.sizes.ic_enc_seq_len :]
+    return encoder.controller_input(*_both_ways(encoder.ci_enc, seen, encoder.ci_enc_h0))

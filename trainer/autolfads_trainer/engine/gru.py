@@ -109,6 +109,13 @@ class Gradients:
         z, r = self.gates.chunk(2, dim=-1)
         self.steps = _by_step((self.gates, z, r, self.candidates))
 
+    def of_weight(self, inputs: Tensor) -> Tensor:
+        """Return the gradient of weights `(3H, in)` that took `inputs (steps · B, in)` here."""
+        weight = inputs.new_empty(3 * self.units, inputs.shape[1])
+        torch.mm(self.gates.flatten(0, 1).t(), inputs, out=weight[: 2 * self.units])
+        torch.mm(self.candidates.flatten(0, 1).t(), inputs, out=weight[2 * self.units :])
+        return weight
+
     def of_kernels(self, tape: Tape, start: Tensor, *, backwards: bool) -> Tensor:
         """Return the gradient of `weight_hh (3H, H)`, as two large products.
 

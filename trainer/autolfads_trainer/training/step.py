@@ -47,11 +47,16 @@ def training_step(
 ) -> dict[str, Tensor]:
     """Take one step and return the parts of its loss. Nothing here waits for the device."""
     loss = training_loss(model, data, draws, hp, scores)
+    descend(loss, optimizer, hp, clip=clip)
+    return loss.parts
+
+
+def descend(loss: Loss, optimizer: AdamW, hp: Hyperparameters, *, clip: float) -> None:
+    """Go back through a loss, and move the parameters."""
     gradients = torch.autograd.grad(
         loss.total, list(optimizer.parameters.values()), materialize_grads=True
     )
     optimizer.step(clipped(gradients, clip), hp.lr, hp.l2_ramp * hp["weight_decay"])
-    return loss.parts
 
 
 @torch.no_grad()
