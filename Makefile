@@ -78,8 +78,10 @@ verify: $(READY)  ## See that everything generated is up to date
 constraints: $(READY)  ## Pin the newest versions that pyproject.toml allows
 	tests/tools/pin.sh $(BIN)
 
-bench: $(READY)  ## Measure the training step, the hand-over and a turn after 1,000 generations
-	$(BIN)/python benchmarks/training_step.py
+bench: $(READY)  ## Measure step, export, a whole run, the hand-over and a turn after 1,000 generations
+	$(BIN)/python benchmarks/step.py
+	$(BIN)/python benchmarks/export.py
+	$(BIN)/python benchmarks/run.py
 	$(BIN)/python benchmarks/handover.py
 	$(BIN)/python benchmarks/turn.py
 

@@ -21,8 +21,9 @@ from autolfads_trainer.folders import entries
 from autolfads_trainer.places import is_temporary, place_of
 from autolfads_trainer.records import Owner
 from autolfads_trainer.store import RunFolder
-from autolfads_trainer.userinput import MAX_BYTES, InputError, is_special
+from autolfads_trainer.userinput import InputError, is_special
 from autolfads_trainer.volume import check_volume
+from autolfads_trainer.yaml_text import MAX_BYTES
 
 LOCK = ".controller.lock"
 CLOSES_WITHIN = 2.0  # seconds, for a lock on a volume that answers

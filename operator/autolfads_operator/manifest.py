@@ -15,7 +15,8 @@ from pydantic_core import ErrorDetails
 from autolfads_operator.api import GROUP, KIND, VERSION, AutoLFADSRun, RunSpec
 from autolfads_operator.fields import RULE, Model
 from autolfads_operator.schema import PRESERVE, Node, child, dotted, expected, fields, structural
-from autolfads_trainer.userinput import InputError, nearest, read_yaml, shown
+from autolfads_trainer.userinput import InputError, nearest, shown
+from autolfads_trainer.yaml_text import read_yaml
 
 MOST_ERRORS = 5  # more at a time is a wall of text, and later ones follow from earlier ones
 

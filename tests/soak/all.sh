@@ -22,6 +22,7 @@ attack "$bin/python" "$here/fleet.py"
 attack "$bin/python" "$here/rights.py"
 attack "$bin/python" "$here/images.py"
 attack "$bin/python" "$here/../tools/turn_off_safeguards.py"
+attack "$bin/python" "$here/lorenz.py"
 # Only here: it has no wheels for some machines that can do all the rest.
 "$bin/python" -c 'import atheris' 2>/dev/null || "$bin/uv" pip install --quiet --python "$bin/python" atheris
 attack "$bin/python" "$here/fuzz/run.py" "${FUZZ_SECONDS:-600}"

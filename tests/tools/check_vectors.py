@@ -18,7 +18,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from autolfads_trainer.config import DataSizes, resolve
+from autolfads_trainer.config.defaults import DataSizes
+from autolfads_trainer.config.resolve import resolve
 from autolfads_trainer.model.lfads import LFADS
 from autolfads_trainer.model.penalties import l2_penalty
 from autolfads_trainer.model.poisson import poisson_nll
@@ -69,7 +70,7 @@ def expectations(arrays: Arrays, path: Path) -> dict[str, Callable[[], torch.Ten
         "loss/recon_elementwise": lambda: nll,
         "loss/recon": nll.mean,
         "loss/kl_ic": lambda: model.ic_prior.kl(output.ic_mean, output.ic_std),
-        "loss/l2": lambda: l2_penalty(model, scales),
+        "loss/l2": lambda: l2_penalty(dict(model.named_parameters()), scales),
         "loss/co_prior_log_prob": lambda: model.co_prior.log_prob(
             tensors["in/co_sample"].transpose(0, 1)
         ),

@@ -7,8 +7,10 @@ from typing import Any
 
 import pytest
 
-from autolfads_trainer.config import DataSizes, Resolved, resolve
-from autolfads_trainer.userinput import InputError, parse_yaml
+from autolfads_trainer.config.defaults import DataSizes
+from autolfads_trainer.config.resolve import Resolved, resolve
+from autolfads_trainer.userinput import InputError
+from autolfads_trainer.yaml_text import parse_yaml
 
 SIZES = DataSizes(
     path="reach.h5",
@@ -131,6 +133,7 @@ trainer:
   _target_: pytorch_lightning.Trainer
   max_epochs: 120
   gradient_clip_val: 50
+  engine: reference
   accelerator: ${oc.env:DEVICE}
   precision: 32
 callbacks:

@@ -10,10 +10,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from autolfads_trainer.config import DataSizes, resolve
+from autolfads_trainer.config.defaults import DataSizes
+from autolfads_trainer.config.resolve import resolve
 from autolfads_trainer.data.dataset import Dataset, Split
 from autolfads_trainer.model.lfads import LFADS
-from autolfads_trainer.model.noise import Noise
+from autolfads_trainer.model.noise import LEVELS, Noise, draw_samples, draw_uniform
+from autolfads_trainer.model.sizes import Sizes
 from autolfads_trainer.training.draws import StepDraws
 from autolfads_trainer.training.member import Leg, Member
 
@@ -43,7 +45,10 @@ TRAIN_TRIALS, VALID_TRIALS, BATCH = 10, 4, 3  # three steps an epoch, and one tr
 
 
 def configuration(
-    batch_size: int = BATCH, cd: Mapping[str, float] | None = None, **model: Any
+    batch_size: int = BATCH,
+    cd: Mapping[str, float] | None = None,
+    trainer: Mapping[str, Any] | None = None,
+    **model: Any,
 ) -> dict[str, Any]:
     """Resolve a configuration; `model` replaces sizes and settings of the model's section."""
     dims = {name: model.pop(name, size) for name, size in DIMS.items()}
@@ -59,7 +64,11 @@ def configuration(
         keys=frozenset(),
     )
     said: dict[str, Any] = {name: size for name, size in dims.items() if name not in DATA} | model
-    given = {"model": said, "datamodule": {"batch_size": batch_size}}
+    given = {
+        "model": said,
+        "datamodule": {"batch_size": batch_size},
+        "trainer": dict(trainer or {}),
+    }
     resolved = copy.deepcopy(resolve({"config": given}, config_file=None, sizes=sizes))
     for name, value in (cd or {}).items():
         resolved.configuration["model"]["train_aug_stack"]["transforms"][0][name] = value
@@ -101,6 +110,30 @@ def split_of(
     ext = torch.randn(trials, dims["encod_seq_len"], dims["ext_input_dim"], generator=generator)
     encod = counts[:, : dims["encod_seq_len"], : dims["encod_data_dim"]].contiguous()
     return Split(encod, counts, ext, rates if truth else None)
+
+
+def draw_noise(sizes: Sizes, trials: int, seed: int = 0) -> Noise:
+    """Draw the noise of one pass."""
+    generator = torch.Generator().manual_seed(seed)
+    uniform = draw_uniform(Noise.uniform_shapes(sizes, trials), generator)
+    return Noise.of(uniform, *draw_samples(sizes, trials, generator))
+
+
+def draw_levels(seed: int, *shape: int) -> Tensor:
+    """Draw uniform numbers as they are held."""
+    return draw_uniform([shape], torch.Generator().manual_seed(seed))[0]
+
+
+def numbers(uniform: Tensor) -> Tensor:
+    """Return uniform numbers as numbers in [0, 1)."""
+    return uniform.double() / LEVELS + 0.5
+
+
+def of_64_bits(values: Tensor) -> Tensor:
+    """Return drawn numbers so that no two are equal by chance: four of 16 bits are one of 64."""
+    if values.dtype != torch.int16:
+        return values.flatten().double().view(torch.int64)
+    return values.flatten()[: values.numel() // 4 * 4].view(torch.int64)
 
 
 def small_data(*, truth: bool = True, **dims: int) -> Dataset:

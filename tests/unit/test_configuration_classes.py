@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from configuration_examples import SIZES, error, resolved
 
-from autolfads_trainer.config import resolve
+from autolfads_trainer.config.resolve import resolve
 from autolfads_trainer.userinput import InputError
 
 LATER = "not supported yet: "

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from configuration_examples import SIZES, error, file_error, from_file, resolved
 
-from autolfads_trainer.config import resolve
 from autolfads_trainer.config.interpolation import Interpolator
+from autolfads_trainer.config.resolve import resolve
 from autolfads_trainer.userinput import InputError
 
 

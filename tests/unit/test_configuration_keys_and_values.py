@@ -11,8 +11,8 @@ from configuration_examples import EVERY_KEY, SIZES, error, file_error, resolved
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autolfads_trainer.config import resolve
 from autolfads_trainer.config.keys import USED
+from autolfads_trainer.config.resolve import resolve
 from autolfads_trainer.userinput import InputError
 
 
@@ -113,6 +113,7 @@ WRONG = [
     ("pbt", "metric", "valid/bps", "valid/recon_smth, valid/recon or valid/loss"),
     ("trainer", "max_epochs", "-1", WHOLE_1),
     ("trainer", "gradient_clip_val", "-1", f"{SCALE} or null"),
+    ("trainer", "engine", "fast", "auto or reference"),
     ("posterior_sampling", "num_samples", "0", WHOLE_1),
 ]
 

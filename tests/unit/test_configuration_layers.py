@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from configuration_examples import EVERY_KEY, SIZES, error, file_error, from_file, resolved
 
-from autolfads_trainer.config import resolve
 from autolfads_trainer.config.keys import USED
-from autolfads_trainer.userinput import parse_yaml
+from autolfads_trainer.config.resolve import resolve
+from autolfads_trainer.yaml_text import parse_yaml
 
 
 def test_a_file_with_every_key_is_accepted_and_used(tmp_path: Path) -> None:
@@ -34,7 +34,11 @@ def test_a_file_with_every_key_is_accepted_and_used(tmp_path: Path) -> None:
     assert configuration["datamodule"]["batch_keys"] == ["hand"]
     assert configuration["datamodule"]["dm_ic_enc_seq_len"] == 6
     assert configuration["pbt"]["resources_per_trial"] == {"cpu": 1.0, "gpu": 0.25}
-    assert configuration["trainer"] == {"max_epochs": 120, "gradient_clip_val": 50.0}
+    assert configuration["trainer"] == {
+        "max_epochs": 120,
+        "gradient_clip_val": 50.0,
+        "engine": "reference",
+    }
     assert configuration["posterior_sampling"] == {"num_samples": 20}
 
 
@@ -134,7 +138,7 @@ def test_a_stack_can_be_emptied_by_its_transforms_alone(tmp_path: Path) -> None:
 
 def test_the_trainer_s_class_is_ignored_and_takes_nothing_away() -> None:
     trainer = resolved("trainer: {_target_: any.Trainer}").configuration["trainer"]
-    assert trainer == {"max_epochs": 1000, "gradient_clip_val": 200.0}
+    assert trainer == {"max_epochs": 1000, "gradient_clip_val": 200.0, "engine": "auto"}
 
 
 def test_the_search_space_is_a_unit(tmp_path: Path) -> None:

@@ -11,8 +11,9 @@ from configuration_examples import SIZES, error, resolved
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autolfads_trainer.config import hyperparameters_of, resolve, with_hyperparameters
-from autolfads_trainer.config.tunable import SETTINGS
+from autolfads_trainer.config.changes import with_hyperparameters
+from autolfads_trainer.config.resolve import resolve
+from autolfads_trainer.config.tunable import SETTINGS, hyperparameters_of
 from autolfads_trainer.userinput import InputError
 
 CD = "model.train_aug_stack.transforms.0.cd_rate"

@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 from recording_files import contents, write_file
 
 from autolfads_operator.pbt import generation_epochs, last_generation
-from autolfads_trainer.config import DataSizes, resolve
+from autolfads_trainer.config.defaults import DataSizes
+from autolfads_trainer.config.resolve import resolve
 from autolfads_trainer.disk_use import BLOCK, Plan, disk_use, in_units, one_file
 from autolfads_trainer.patience import Patience
 from autolfads_trainer.records import DiskUse, Outcome, Owner, Task

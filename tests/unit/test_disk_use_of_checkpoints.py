@@ -18,7 +18,8 @@ from autolfads_trainer.checkpoint_size import (
     model_file_bytes,
     tensors,
 )
-from autolfads_trainer.config import DataSizes, resolve
+from autolfads_trainer.config.defaults import DataSizes
+from autolfads_trainer.config.resolve import resolve
 from autolfads_trainer.data.dataset import Dataset, Split
 from autolfads_trainer.model.lfads import LFADS
 from autolfads_trainer.training.checkpoint import save_file

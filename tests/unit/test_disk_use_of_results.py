@@ -11,7 +11,7 @@ import torch
 from recording_files import CHANNELS, FORECAST, HELD_OUT, STEPS, TRIALS, contents, write_file
 
 from autolfads_trainer.checkpoint_size import columns
-from autolfads_trainer.config import resolve
+from autolfads_trainer.config.resolve import resolve
 from autolfads_trainer.data.dataset import Dataset
 from autolfads_trainer.data.hdf5 import read_recording
 from autolfads_trainer.disk_use import (

@@ -32,7 +32,8 @@ from autolfads_trainer.results.output_file import write_output_file
 from autolfads_trainer.results.sampling import OUTPUTS
 from autolfads_trainer.tasks.export import summarise
 from autolfads_trainer.training.checkpoint import save_file
-from autolfads_trainer.userinput import parse_yaml, shown
+from autolfads_trainer.userinput import shown
+from autolfads_trainer.yaml_text import parse_yaml
 
 CONFIGURATION = document("docs/configuration.md")
 RESULTS = document("docs/results.md")

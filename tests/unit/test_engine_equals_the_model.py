@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable
 from typing import Any
 
@@ -9,12 +10,12 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from small_models import NO_CONTROLLER, converted, small_model, split_of
+from small_models import NO_CONTROLLER, converted, draw_noise, small_model, split_of
 from torch import Tensor
 
 from autolfads_trainer.engine.forward import forward
 from autolfads_trainer.model.lfads import LFADS, LFADSOutput
-from autolfads_trainer.model.noise import Noise, draw_noise
+from autolfads_trainer.model.noise import Noise
 
 TRIALS = 4
 OUTPUTS = tuple(LFADSOutput.__dataclass_fields__)
@@ -33,7 +34,7 @@ def given_to(model: LFADS, seed: int = 0) -> tuple[Tensor, Tensor, Noise]:
     sizes = model.sizes
     names = ("encod_data_dim", "encod_seq_len", "recon_seq_len", "recon_data_dim", "ext_input_dim")
     data = split_of(TRIALS, {name: getattr(sizes, name) for name in names}, seed=seed)
-    noise = draw_noise(sizes, TRIALS, torch.Generator().manual_seed(seed))
+    noise = draw_noise(sizes, TRIALS, seed)
     return data.encod, data.ext_input, noise
 
 
@@ -142,3 +143,33 @@ def test_of_any_size(sizes: dict[str, Any], forecast: int, held_out: int) -> Non
 
 def test_in_single_precision() -> None:
     compare(small_model(gen_dim=40), kind=torch.float32, dropout_rate=RATE.float(), sample=True)
+
+
+@pytest.mark.parametrize("sizes", [{}, NO_CONTROLLER])
+def test_the_way_back_can_be_gone_but_once(sizes: dict[str, int]) -> None:
+    model = small_model(**sizes)
+    encod, ext_input, _ = given_to(model)
+    total = forward(model, encod, ext_input).factors.sum()
+    trained = [p for p in model.parameters() if p.requires_grad]
+    torch.autograd.grad(total, trained, retain_graph=True, materialize_grads=True)
+    with pytest.raises(RuntimeError, match="can be gone but once"):
+        torch.autograd.grad(total, trained, materialize_grads=True)
+
+
+def test_what_a_pass_took_is_free_after_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without waiting for the collector of cycles: that would be hundreds of megabytes late."""
+    model = small_model()
+    encod, ext_input, noise = given_to(model)
+    gc.collect()
+    gc.disable()
+    monkeypatch.setattr(gc, "callbacks", [])
+    try:
+        left = []
+        for _ in range(2):
+            output = forward(model, encod, ext_input, noise=noise, sample=True)
+            gradients(model, output, OUTPUTS)
+            del output
+            left.append(sum(isinstance(each, torch.Tensor) for each in gc.get_objects()))
+    finally:
+        gc.enable()
+    assert left[0] == left[1]

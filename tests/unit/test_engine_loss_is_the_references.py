@@ -9,12 +9,11 @@ import torch
 from small_models import DATA, NO_CONTROLLER, converted, randomised, small_data, small_member
 from torch import Tensor
 
-from autolfads_trainer.data.dataset import Split
-from autolfads_trainer.engine import step as engine
-from autolfads_trainer.engine.series import Series
-from autolfads_trainer.training import step as reference
+from autolfads_trainer.data.dataset import Dataset, Split
+from autolfads_trainer.engine.step import Engine
 from autolfads_trainer.training.member import Member
 from autolfads_trainer.training.scores import Scores
+from autolfads_trainer.training.step import Reference
 
 Answer = tuple[dict[str, Tensor], list[Tensor], dict[str, float]]
 
@@ -36,13 +35,10 @@ def answers(**settings: Any) -> tuple[Answer, Answer]:
     data = in_double_precision(member)
     draws = converted(member.drawer.draw(), torch.float64)
     trained = [p for p in member.model.parameters() if p.requires_grad]
-    found = []
-    for loss_of, given in (
-        (engine.training_loss, Series.of(data)),
-        (reference.training_loss, data),
-    ):
+    both, found = Dataset(data, data), []
+    for way in (Engine(both), Reference(both)):
         scores = Scores(member.model.sizes, data.encod.device)
-        loss = loss_of(member.model, given, draws, member.hp, scores)
+        loss = way.training_loss(member.model, draws, member.hp, scores)
         gradients = torch.autograd.grad(loss.total, trained, materialize_grads=True)
         found.append((loss.parts, list(gradients), scores.read()))
     return found[0], found[1]
@@ -69,4 +65,28 @@ def test_the_loss_its_gradients_and_the_scores_are_the_references(settings: Any)
     scale = max(float(each.abs().max()) for each in their_gradients if each.numel())
     for ours, theirs in zip(gradients, their_gradients, strict=True):
         assert torch.allclose(ours, theirs, rtol=1e-9, atol=1e-11 * scale)
+    assert scores == pytest.approx(their_scores, rel=1e-9, nan_ok=True)
+
+
+@pytest.mark.parametrize("batch_size", [1, 3, 99])
+@pytest.mark.parametrize(
+    "settings", [{}, NO_CONTROLLER, {"ext_input_dim": 2}, {"ic_enc_seq_len": 2}]
+)
+def test_a_validation_gives_the_references_parts_and_scores(settings: Any, batch_size: int) -> None:
+    dims = {name: settings[name] for name in DATA if name in settings}
+    member = small_member(data=small_data(**dims), **settings)
+    data = in_double_precision(member)
+    noise = torch.randn(member.model.sizes.recon_seq_len, data.trials, member.model.sizes.co_dim)
+    both, found = Dataset(data, data), []
+    for way in (Engine(both), Reference(both)):
+        scores = Scores(member.model.sizes, data.encod.device)
+        parts = way.validation_pass(
+            member.model, noise.double(), member.hp, scores, batch_size=batch_size
+        )
+        found.append((parts, scores.read()))
+    (parts, scores), (their_parts, their_scores) = found
+    assert parts.keys() == their_parts.keys()
+    for name, value in their_parts.items():
+        assert torch.allclose(parts[name].double(), value.double(), rtol=1e-9, atol=1e-12), name
+        assert not parts[name].requires_grad
     assert scores == pytest.approx(their_scores, rel=1e-9, nan_ok=True)

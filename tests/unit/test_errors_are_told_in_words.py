@@ -21,8 +21,9 @@ from autolfads_trainer.disk_errors import StoreError
 from autolfads_trainer.places import Place
 from autolfads_trainer.store import RunFolder, create_once
 from autolfads_trainer.training.checkpoint import load_file, save_file
-from autolfads_trainer.userinput import InputError, parse_yaml
+from autolfads_trainer.userinput import InputError
 from autolfads_trainer.volume import check_volume
+from autolfads_trainer.yaml_text import parse_yaml
 
 
 # store

@@ -13,16 +13,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from autolfads_operator.manifest import read_manifest
-from autolfads_trainer.config import resolve
-from autolfads_trainer.userinput import (
-    MAX_DIGITS,
-    MAX_MESSAGE,
-    InputError,
-    nearest,
-    parse_yaml,
-    read_yaml,
-    shown,
-)
+from autolfads_trainer.config.resolve import resolve
+from autolfads_trainer.userinput import MAX_MESSAGE, InputError, nearest, shown
+from autolfads_trainer.yaml_text import MAX_DIGITS, parse_yaml, read_yaml
 
 MANIFEST = """\
 apiVersion: autolfads.io/v1alpha1

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from autolfads_operator.manifest import parse
-from autolfads_trainer.userinput import InputError, parse_yaml
+from autolfads_trainer.userinput import InputError
+from autolfads_trainer.yaml_text import parse_yaml
 
 
 def message(spec: str, head: str | None = None) -> str:

@@ -13,7 +13,8 @@ from pydantic import ValidationError
 
 from autolfads_operator.api import AutoLFADSRun
 from autolfads_operator.manifest import parse, read_manifest
-from autolfads_trainer.userinput import InputError, parse_yaml
+from autolfads_trainer.userinput import InputError
+from autolfads_trainer.yaml_text import parse_yaml
 
 WHOLE = """
 apiVersion: autolfads.io/v1alpha1

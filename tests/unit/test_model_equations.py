@@ -11,10 +11,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from lfads_by_hand import Drops, lfads
-from small_models import NO_CONTROLLER, converted, small_model
+from small_models import NO_CONTROLLER, converted, draw_noise, numbers, small_model
 
 from autolfads_trainer.model.lfads import LFADS, LFADSOutput
-from autolfads_trainer.model.noise import Noise, draw_noise
+from autolfads_trainer.model.noise import Noise
 
 TRIALS = 3
 NAMES = [field.name for field in fields(LFADSOutput)]
@@ -72,7 +72,10 @@ def by_hand(
             }
             # The rate of a float32 model is a float32 number: so is the comparison with it.
             drop = Drops(
-                {k: np.where(u.numpy() < rate, 0, 1 / (1 - rate)) for k, u in uniform.items()}
+                {
+                    name: np.where(numbers(drawn).numpy() < rate, 0, 1 / (1 - rate))
+                    for name, drawn in uniform.items()
+                }
             )
             standard = (
                 noise.ic_sample[trial].double().numpy(),
@@ -108,9 +111,7 @@ def test_a_pass_with_posterior_means_follows_the_equations(
 def test_a_training_pass_drops_and_samples_where_the_equations_say(case: dict[str, Any]) -> None:
     model = small_model(seed=5, **case).double()
     encod, ext = inputs(model, seed=6)
-    noise = converted(
-        draw_noise(model.sizes, TRIALS, torch.Generator().manual_seed(7)), torch.double
-    )
+    noise = converted(draw_noise(model.sizes, TRIALS, 7), torch.double)
     rate = torch.tensor(0.4, dtype=torch.float64)
     found = model(encod.double(), ext.double(), noise=noise, dropout_rate=rate, sample=True)
     assert largest_error(found, by_hand(model, encod, ext, noise, 0.4)) < 1e-12
@@ -218,7 +219,7 @@ def test_means_are_the_exponential_of_log_rates() -> None:
 def test_noise_without_sampling_or_rate_changes_nothing() -> None:
     model = small_model()
     encod, ext = inputs(model, seed=1)
-    noise = draw_noise(model.sizes, TRIALS, torch.Generator().manual_seed(7))
+    noise = draw_noise(model.sizes, TRIALS, 7)
     plain = model(encod, ext)
     assert torch.equal(model(encod, ext, noise=noise).output_params, plain.output_params)
     # A rate without noise, as in a deterministic pass, drops nothing either.

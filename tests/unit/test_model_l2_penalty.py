@@ -37,14 +37,16 @@ def test_only_penalised_kernels_count_in_the_sum_and_in_the_number_of_elements(
                 total += scales[name] * sum(float(value) ** 2 for value in kernel.flatten()) / 2
                 elements += kernel.numel()
     tensors = {name: torch.tensor(scale, dtype=torch.float64) for name, scale in scales.items()}
-    found = l2_penalty(model, tensors)
+    found = l2_penalty(dict(model.named_parameters()), tensors)
     assert float(found.detach()) == pytest.approx(total / (elements + 1e-8), rel=1e-9, abs=1e-30)
 
 
 def test_nothing_but_penalised_kernels_is_pulled_to_zero() -> None:
     model = small_model(seed=2)
     zero = dict.fromkeys(KERNELS, torch.tensor(0.0))
-    l2_penalty(model, zero | {"l2_con_scale": torch.tensor(0.5)}).backward()
+    l2_penalty(
+        dict(model.named_parameters()), zero | {"l2_con_scale": torch.tensor(0.5)}
+    ).backward()
     for name, parameter in model.named_parameters():
         pulled = parameter.grad is not None and bool(parameter.grad.any())
         assert pulled == (name == "decoder.rnn.cell.con_cell.weight_hh"), name

@@ -7,14 +7,15 @@ import itertools
 import numpy as np
 import pytest
 import torch
-from small_models import DIMS, VALID_TRIALS, small_data, small_model
+from small_models import DIMS, NO_CONTROLLER, VALID_TRIALS, small_data, small_model
 
 from autolfads_trainer.data.dataset import Split
 from autolfads_trainer.model.lfads import LFADS
+from autolfads_trainer.results import sampling
 from autolfads_trainer.results.sampling import Arrays, posterior_means
 
 
-def sampled(model: LFADS, data: Split, **changes: int) -> Arrays:
+def sampled(model: LFADS, data: Split, **changes: float) -> Arrays:
     settings = {"samples": 4, "batch_size": 3, "seed": 5} | changes
     return posterior_means(model, data, **settings)  # type: ignore[arg-type]
 
@@ -145,9 +146,30 @@ def test_the_model_is_left_as_it_was(model, data):
     assert all(parameter.grad is None for parameter in model.parameters())
 
 
-def test_progress_grows_to_all_of_it(model, data):
+@pytest.mark.parametrize("settings", [{}, NO_CONTROLLER, {"ext_input_dim": 2}])
+def test_the_model_itself_gives_the_same(settings):
+    model = small_model(seed=1, **settings)
+    data = small_data(ext_input_dim=settings.get("ext_input_dim", 0)).valid
+
+    ours, theirs = (sampled(model, data, reference=reference) for reference in (False, True))
+
+    for name, values in theirs.items():
+        np.testing.assert_allclose(ours[name], values, rtol=1e-4, atol=1e-5, err_msg=name)
+
+
+@pytest.mark.parametrize("rows", [1, 7, 8, 9])
+def test_they_are_the_same_however_many_are_taken_at_once(model, data, monkeypatch, rows):
+    usual = sampled(model, data)
+    monkeypatch.setitem(sampling.ROWS, "cpu", rows)
+
+    for name, values in sampled(model, data).items():
+        np.testing.assert_allclose(values, usual[name], rtol=1e-4, atol=1e-5, err_msg=name)
+
+
+def test_progress_grows_to_all_of_it(model, data, monkeypatch):
+    monkeypatch.setitem(sampling.ROWS, "cpu", 3)
     shares: list[float] = []
 
     posterior_means(model, data, samples=2, batch_size=3, seed=0, progress=shares.append)
 
-    assert shares == [3 / 8, 6 / 8, 7 / 8, 1]
+    assert shares == [3 / 8, 6 / 8, 1]

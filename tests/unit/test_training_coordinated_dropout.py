@@ -6,6 +6,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from small_models import draw_levels, numbers
 
 from autolfads_trainer.training.coordinated_dropout import block_gradients, drop_input
 
@@ -22,7 +23,7 @@ def flowing(
     """Return which log-rates get a gradient, which were kept, the loss before and after."""
     encod = torch.ones(B, T, D, dtype=torch.float64)
     log_rates = uniform(seed + 1, B, R, N).requires_grad_()
-    drop, through = uniform(seed + 2, B, T - split, D), uniform(seed + 3, B, T - split, D)
+    drop, through = (draw_levels(seed + more, B, T - split, D) for more in (2, 3))
     rates = torch.tensor(rate, dtype=torch.float64), torch.tensor(pass_rate, dtype=torch.float64)
     _, kept = drop_input(encod, drop, rates[0], split)
     loss = torch.exp(log_rates)
@@ -59,18 +60,18 @@ def test_held_out_channels_and_steps_to_forecast_always_count(
 def test_of_what_the_model_was_shown_only_dropped_elements_count(rate: float) -> None:
     flows, kept, *_ = flowing(rate, 0.0)
     assert torch.equal(flows[:, :T, :D], ~kept)
-    assert torch.equal(kept, uniform(2, B, T, D) >= rate)
+    assert torch.equal(kept, numbers(draw_levels(2, B, T, D)) >= rate)
 
 
 def test_elements_that_are_passed_count_besides() -> None:
     flows, kept, *_ = flowing(0.4, 0.5)
-    passed = uniform(3, B, T, D) < 0.5
+    passed = numbers(draw_levels(3, B, T, D)) < 0.5
     assert torch.equal(flows[:, :T, :D], ~kept | passed)
     assert (passed & kept).any()
 
 
 def test_passing_everything_lets_everything_count() -> None:
-    flows, *_ = flowing(0.4, 1.0)
+    flows, *_ = flowing(0.4, 1 - 1e-6)
     assert flows.all()
 
 
@@ -87,7 +88,7 @@ def test_the_initial_condition_s_own_steps_are_shown_whole_and_so_do_not_count(
     pass_rate: float,
 ) -> None:
     encod = uniform(5, B, T, D)
-    seen, kept = drop_input(encod, uniform(2, B, T - 2, D), torch.tensor(0.5).double(), 2)
+    seen, kept = drop_input(encod, draw_levels(2, B, T - 2, D), torch.tensor(0.5).double(), 2)
     assert torch.equal(seen[:, :2], encod[:, :2])
     assert kept[:, :2].all()
     assert not kept[:, 2:].all()
@@ -96,8 +97,8 @@ def test_the_initial_condition_s_own_steps_are_shown_whole_and_so_do_not_count(
 
 def test_kept_elements_are_raised_so_that_the_expected_input_is_unchanged() -> None:
     encod = uniform(6, 50, 40, 30)
-    drop = uniform(7, 50, 40, 30)
+    drop = draw_levels(7, 50, 40, 30)
     seen, kept = drop_input(encod, drop, torch.tensor(0.6).double(), 0)
-    assert torch.equal(seen == 0, drop < 0.6)
+    assert torch.equal(seen == 0, numbers(drop) < 0.6)
     assert torch.allclose(seen[kept], encod[kept] / 0.4)
     assert float(seen.sum() / encod.sum()) == pytest.approx(1, abs=0.02)

@@ -11,6 +11,7 @@ from small_models import (
     NO_CONTROLLER,
     converted,
     model_settings,
+    numbers,
     small_data,
     small_member,
     small_model,
@@ -75,7 +76,7 @@ def test_the_loss_is_the_scaled_sum_of_its_weighed_parts(case: dict[str, Any], e
     found = training_loss(model, member.data.train, draws, hp)
 
     batch = member.data.train.take(draws.trials)
-    kept = draws.cd_drop >= hp["cd_rate"]
+    kept = (numbers(draws.cd_drop) >= hp["cd_rate"]).transpose(0, 1)
     output = model(
         batch.encod * kept / (1 - hp["cd_rate"]),
         batch.ext_input,
@@ -86,7 +87,7 @@ def test_the_loss_is_the_scaled_sum_of_its_weighed_parts(case: dict[str, Any], e
     recon = poisson_nll_loss(output.output_params[..., 0], batch.recon, full=True)
     kl_ic = 0.02 * model.ic_prior.kl(output.ic_mean, output.ic_std)
     l2_scales = {name: torch.tensor(settings.get(name, 0.0)) for name in hp.values if "l2" in name}
-    l2 = l2_penalty(model, l2_scales)
+    l2 = l2_penalty(dict(model.named_parameters()), l2_scales)
     kl_co = torch.zeros(())
     if model.sizes.has_controller:
         means, stds = output.co_means.transpose(0, 1), output.co_stds.transpose(0, 1)
@@ -121,7 +122,7 @@ def test_training_gradients_come_only_from_spikes_that_the_input_lacked() -> Non
         return float(loss.detach()), list(torch.autograd.grad(loss, parameters))
 
     before = losses_and_gradients()
-    kept = draws.cd_drop >= 0.5
+    kept = (numbers(draws.cd_drop) >= 0.5).transpose(0, 1)
     batch = train.recon[draws.trials]
     batch[:, :6, :3] += 5 * kept  # the input's own copy is another tensor: it stays
     train.recon[draws.trials] = batch
@@ -143,7 +144,9 @@ def test_a_validation_takes_posterior_means_whatever_its_batches(batch_size: int
     output = model(valid.encod)
     recon = poisson_nll_loss(output.output_params[..., 0], valid.recon, full=True)
     assert torch.allclose(parts["recon"], recon, rtol=1e-5)
-    assert torch.allclose(parts["wt_l2"], l2_penalty(model, hp.values), rtol=1e-5)
+    assert torch.allclose(
+        parts["wt_l2"], l2_penalty(dict(model.named_parameters()), hp.values), rtol=1e-5
+    )
     kl_ic = 0.02 * model.ic_prior.kl(output.ic_mean, output.ic_std)
     assert torch.allclose(parts["wt_kl/ic"], kl_ic, rtol=1e-5)
     means, stds = output.co_means.transpose(0, 1), output.co_stds.transpose(0, 1)

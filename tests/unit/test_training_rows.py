@@ -94,7 +94,8 @@ def test_training_parts_are_the_mean_of_the_epoch_s_steps() -> None:
     for name in steps[0]:
         mean = sum(float(parts[name]) for parts in steps) / 3
         assert row[f"train/{name}"] == pytest.approx(mean, rel=1e-5), name
-    assert again.scores.read() == {name: row[f"train/{name}"] for name in again.scores.read()}
+    found = {name: row[f"train/{name}"] for name in again.scores.read()}
+    assert again.scores.read() == pytest.approx(found, rel=1e-5)
     assert len({float(parts["recon"]) for parts in steps}) == 3
 
 

@@ -52,7 +52,7 @@ def example(**case: Any) -> Arrays:
         "loss/recon_elementwise": nll,
         "loss/recon": nll.mean(),
         "loss/kl_ic": model.ic_prior.kl(output.ic_mean, output.ic_std),
-        "loss/l2": l2_penalty(model, l2_scales),
+        "loss/l2": l2_penalty(dict(model.named_parameters()), l2_scales),
         "loss/co_prior_log_prob": model.co_prior.log_prob(sample.transpose(0, 1)),
     }
     metrics = {name: value for name, value in scores.read().items() if name != "r2"}

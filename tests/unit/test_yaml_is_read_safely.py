@@ -14,17 +14,9 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autolfads_trainer import userinput
-from autolfads_trainer.userinput import (
-    MAX_ALIASES,
-    MAX_BYTES,
-    MAX_VALUES,
-    InputError,
-    nearest,
-    parse_yaml,
-    read_yaml,
-    shown,
-)
+from autolfads_trainer import yaml_text
+from autolfads_trainer.userinput import InputError, nearest, shown
+from autolfads_trainer.yaml_text import MAX_ALIASES, MAX_BYTES, MAX_VALUES, parse_yaml, read_yaml
 
 
 def parsed(text: str) -> dict[str, Any]:
@@ -275,7 +267,7 @@ def test_a_file_that_may_not_be_read_is_told(tmp_path, monkeypatch):
 
 def test_so_many_bytes_are_read_and_not_one_more(tmp_path, monkeypatch):
     assert MAX_BYTES == 1_000_000
-    monkeypatch.setattr(userinput, "MAX_BYTES", 3_000)  # a whole megabyte takes seconds to read
+    monkeypatch.setattr(yaml_text, "MAX_BYTES", 3_000)  # a whole megabyte takes seconds to read
     path = tmp_path / "run.yaml"
     path.write_text("a: 1\n#".ljust(3_000, "x"))
     assert read_yaml(path, "manifest") == {"a": 1}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from autolfads_trainer.config import hyperparameters_of
+from autolfads_trainer.config.tunable import hyperparameters_of
 from autolfads_trainer.model.sizes import Sizes
 
 NUMBER = 4  # bytes of a float32

@@ -16,7 +16,8 @@ from autolfads_trainer.checkpoint_size import (
     columns,
     model_file_bytes,
 )
-from autolfads_trainer.config import DataSizes, hyperparameters_of
+from autolfads_trainer.config.defaults import DataSizes
+from autolfads_trainer.config.tunable import hyperparameters_of
 from autolfads_trainer.model.sizes import Sizes
 from autolfads_trainer.records import MOST_REFUSED, DiskUse
 

@@ -17,6 +17,7 @@ from pathlib import Path
 import click
 
 from autolfads_trainer.disk_errors import StoreError, may_pass
+from autolfads_trainer.freed_memory import keep_freed_memory
 from autolfads_trainer.patience import Patience
 from autolfads_trainer.records import Assignment, Outcome, Task, WorkerStatus
 from autolfads_trainer.store import RunFolder
@@ -271,6 +272,7 @@ def main(
     """Work for the run in a run directory. Started by a controller, not by hand."""
     # Read by OpenMP when torch is loaded, which is later.
     os.environ["OMP_NUM_THREADS"] = os.environ["MKL_NUM_THREADS"] = str(threads)
+    keep_freed_memory()
     worker = Worker(
         RunFolder(root),
         life,

@@ -11,7 +11,7 @@ with atheris.instrument_imports(include=["autolfads_trainer", "autolfads_operato
     from configuration_examples import EVERY_KEY, SIZES
 
     from autolfads_operator.manifest import read_manifest
-    from autolfads_trainer.config import resolve
+    from autolfads_trainer.config.resolve import resolve
     from autolfads_trainer.userinput import MAX_MESSAGE, InputError
 
 MANIFEST = """\

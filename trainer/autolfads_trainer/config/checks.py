@@ -6,7 +6,6 @@ stands at the field's type, so that code and message cannot part.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, NoReturn, Protocol
@@ -14,6 +13,7 @@ from typing import Annotated, Any, NoReturn, Protocol
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 from pydantic_core import PydanticCustomError
 
+from autolfads_trainer.config.bounds import ANY, POSITIVE, RATE, SCALE, Bounds
 from autolfads_trainer.userinput import InputError, nearest, shown
 
 Key = tuple[str, ...]  # a path in the configuration, an index of a list as its digits
@@ -22,42 +22,6 @@ Key = tuple[str, ...]  # a path in the configuration, an index of a list as its 
 def dotted(key: Key) -> str:
     """Return `key` as users write it: `model.readin.0.in_features`."""
     return ".".join(key)
-
-
-@dataclass(frozen=True)
-class Bounds:
-    """What a number may be; `None` is no bound."""
-
-    lowest: float | None = None
-    highest: float | None = None
-    lowest_included: bool = True
-    highest_included: bool = True
-
-    def hold(self, value: float) -> bool:
-        """Return whether `value` lies within; NaN never does."""
-        if not math.isfinite(value):
-            return False
-        if self.lowest is not None and (
-            value < self.lowest or (value == self.lowest and not self.lowest_included)
-        ):
-            return False
-        return self.highest is None or (
-            value < self.highest or (value == self.highest and self.highest_included)
-        )
-
-    def __str__(self) -> str:
-        words = []
-        if self.lowest is not None:
-            words.append(
-                ("of at least " if self.lowest_included else "above ") + _plain(self.lowest)
-            )
-        if self.highest is not None:
-            words.append(("at most " if self.highest_included else "below ") + _plain(self.highest))
-        return " and ".join(words)
-
-
-def _plain(number: float) -> str:
-    return str(int(number)) if number == int(number) else f"{number:g}"
 
 
 class _Check(Protocol):
@@ -75,7 +39,7 @@ def _refuse(check: _Check) -> NoReturn:
 class Number:
     """A finite number within `bounds`. `true` is none; 10.0 is a whole number."""
 
-    bounds: Bounds = Bounds()
+    bounds: Bounds = ANY
     whole: bool = False
     or_null: bool = False
 
@@ -156,10 +120,6 @@ def number(bounds: Bounds, *, or_null: bool = False) -> BeforeValidator:
     """Return the check of a number within `bounds`."""
     return BeforeValidator(Number(bounds, or_null=or_null))
 
-
-RATE = Bounds(0.0, 1.0, highest_included=False)
-SCALE = Bounds(0.0)
-POSITIVE = Bounds(0.0, lowest_included=False)
 
 Positive = Annotated[int, whole(1)]
 NotNegative = Annotated[int, whole(0)]

@@ -10,7 +10,8 @@ from autolfads_trainer.config.checks import Key
 from autolfads_trainer.config.defaults import MODEL_SIZES, DataSizes, default_configuration
 from autolfads_trainer.config.interpolation import resolve_relpaths
 from autolfads_trainer.config.layers import DEFAULTS, Layers, Origin, plain
-from autolfads_trainer.userinput import InputError, read_yaml, shown
+from autolfads_trainer.userinput import InputError, shown
+from autolfads_trainer.yaml_text import read_yaml
 
 # The spec's own fields, and the key of the configuration that each one says.
 SPEC_FIELDS: dict[Key, Key] = {

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from typing import Annotated, Any
 
 from autolfads_trainer.config import classes
+from autolfads_trainer.config.bounds import Bounds
 from autolfads_trainer.config.checks import (
     AboveZero,
-    Bounds,
     Key,
     Positive,
     Rate,

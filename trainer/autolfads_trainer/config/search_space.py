@@ -8,20 +8,13 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator
 
 from autolfads_trainer.config import classes
-from autolfads_trainer.config.checks import (
-    Bounds,
-    Choice,
-    Key,
-    Number,
-    Section,
-    Switch,
-    number,
-    validate,
-)
+from autolfads_trainer.config.bounds import Bounds
+from autolfads_trainer.config.changes import setting_for
+from autolfads_trainer.config.checks import Choice, Key, Number, Section, Switch, number, validate
 from autolfads_trainer.config.consistency import has_controller
 from autolfads_trainer.config.layers import DEFAULTS, Layers
 from autolfads_trainer.config.manifest import SPEC_SEARCH_SPACE
-from autolfads_trainer.config.tunable import SETTINGS, Setting, setting_for
+from autolfads_trainer.config.tunable import SETTINGS, Setting
 from autolfads_trainer.userinput import InputError, shown
 
 _AnyNumber = Annotated[float, number(Bounds())]

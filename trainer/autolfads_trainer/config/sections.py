@@ -9,10 +9,9 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field
 
+from autolfads_trainer.config.bounds import SCALE, Bounds
 from autolfads_trainer.config.checks import (
-    SCALE,
     AboveZero,
-    Bounds,
     Choice,
     NotNegative,
     Number,
@@ -131,11 +130,16 @@ class PbtSection(Section):
     hps: Any = None
 
 
+# How a step is computed: in the fastest way, or as the model is written down.
+ENGINES = ("auto", "reference")
+
+
 class TrainerSection(Section):
     """`trainer`, as far as it is used. A clip of 0 or null is none."""
 
     max_epochs: Positive
     gradient_clip_val: Annotated[float | None, number(SCALE, or_null=True)] = None
+    engine: Annotated[str, BeforeValidator(Choice(ENGINES))]
 
 
 class PosteriorSamplingSection(Section):

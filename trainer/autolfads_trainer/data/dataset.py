@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
-from autolfads_trainer.data.hdf5 import Recording, SplitArrays
+if TYPE_CHECKING:  # who trains on data that are in memory already needs no HDF5
+    from autolfads_trainer.data.hdf5 import Recording, SplitArrays
 
 
 @dataclass(frozen=True)

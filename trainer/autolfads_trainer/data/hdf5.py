@@ -20,7 +20,7 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from autolfads_trainer.config import DataSizes
+from autolfads_trainer.config.defaults import DataSizes
 from autolfads_trainer.data.safety import (
     BROKEN,
     Declared,

@@ -1,4 +1,4 @@
-"""A GRU over the encoder's input with a backward pass of its own."""
+"""The encoder's GRUs, with a backward pass of their own."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from autolfads_trainer.engine.gru import Gradients, Kernels, Tape
+from autolfads_trainer.engine.gru import Cell, CellGradients, Tape, by_step, to_inputs
 
 
 class SequenceGRU(torch.autograd.Function):
-    """`model.recurrent.ClippedGRU`: `apply(inputs, start, weight_ih, weight_hh, bias, clip, back)`.
+    """`model.recurrent.ClippedGRU`: `apply(inputs, start, weight, kernels, clip, back)`.
 
-    Takes `inputs (T, B, in)`, the start state `(B, H)`, the weights `(3H, in)` and `(3H, H)` and
-    the bias `(3H,)` to all states `(T, B, H)`, in the order of time; with `back` time runs from
-    the end. Weights' gradients are products over all steps at once, after the loop.
+    Takes `inputs (T, B, in + 1)`, the last of which is 1, the start state `(B, H)` and the weights
+    of a `Cell` to all states `(T, B, H)`, in the order of time; with `back` time runs from the end.
+    Each tensor may have a leading axis of members.
     """
 
     @staticmethod
@@ -23,57 +23,47 @@ class SequenceGRU(torch.autograd.Function):
         ctx: Any,
         inputs: Tensor,
         start: Tensor,
-        weight_ih: Tensor,
-        weight_hh: Tensor,
-        bias: Tensor,
+        weight: Tensor,
+        kernels: Tensor,
         clip: float,
         back: bool,
     ) -> Tensor:
         """Run through time."""
-        steps, trials, _ = inputs.shape
-        units = weight_hh.shape[1]
-        flat = inputs.flatten(0, 1)
-        gates = torch.addmm(bias[: 2 * units], flat, weight_ih[: 2 * units].t())
-        candidates = torch.addmm(bias[2 * units :], flat, weight_ih[2 * units :].t())
-        tape = Tape(gates.view(steps, trials, -1), candidates.view(steps, trials, -1), clip)
-        kernels = Kernels.of(weight_hh)
-        state = start
-        for number, at in enumerate(_order(steps, back=back)):
-            state = tape.forward(at, state, kernels, number)
+        tape, cell = Tape(start, inputs.shape[-3], clip), Cell(weight, kernels)
+        given, state = by_step(inputs), start
+        for number, at in enumerate(_order(tape, back=back)):
+            state = tape.forward(at, given[at], state, cell, number)
         ctx.tape, ctx.back = tape, back
-        ctx.save_for_backward(inputs, start, weight_ih, weight_hh)
+        ctx.save_for_backward(inputs, start, weight, kernels)
         return tape.states.view_as(tape.states)  # not what the tape holds: that would hold itself
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         """Run back through time."""
-        inputs, start, weight_ih, weight_hh = ctx.saved_tensors
-        tape: Tape = ctx.tape
-        kernels, gradients = Kernels.of(weight_hh), Gradients(tape)
-        given, states = gradient.unbind(0), tape.states.unbind(0)
-        scratch = tape.states.new_empty(3, *start.shape)
-        order = list(_order(len(given), back=ctx.back))
-        carried = torch.zeros_like(start)
+        inputs, start, weight, kernels = ctx.saved_tensors
+        tape, cell = taken(ctx), Cell(weight, kernels)
+        gradients = CellGradients(cell)
+        of_states, given = by_step(gradient), by_step(inputs)
+        of_inputs = torch.empty_like(inputs) if ctx.needs_input_grad[0] else None
+        of_given = None if of_inputs is None else by_step(of_inputs)
+        to_state, carried = torch.empty_like(start), torch.zeros_like(start)
+        order = list(_order(tape, back=ctx.back))
         for at, earlier in zip(reversed(order), [*reversed(order[:-1]), None], strict=True):
-            carried = tape.backward(
-                at,
-                given[at] + carried,
-                start if earlier is None else states[earlier],
-                kernels,
-                gradients.steps[at],
-                scratch,
-            )
-        gates, candidates = gradients.gates.flatten(0, 1), gradients.candidates.flatten(0, 1)
-        d_weight = gradients.of_weight(inputs.flatten(0, 1))
-        units = weight_hh.shape[1]
-        d_bias = torch.cat([gates.sum(0), candidates.sum(0)])
-        d_inputs = None
-        if ctx.needs_input_grad[0]:
-            d_inputs = torch.mm(gates, weight_ih[: 2 * units])
-            d_inputs = d_inputs.addmm_(candidates, weight_ih[2 * units :]).view_as(inputs)
-        d_kernels = gradients.of_kernels(tape, start, backwards=ctx.back)
-        return d_inputs, carried, d_weight, d_kernels, d_bias, None, None
+            torch.add(of_states[at], carried, out=to_state)
+            before = start if earlier is None else tape.states_at[earlier]
+            carried = tape.backward(at, to_state, given[at], before, cell, gradients)
+            if of_given is not None:
+                to_inputs(tape.at[at], cell.weight, out=of_given[at])
+        return of_inputs, carried, *gradients.whole(), None, None
 
 
-def _order(steps: int, *, back: bool) -> range:
-    return range(steps - 1, -1, -1) if back else range(steps)
+def taken(ctx: Any) -> Any:
+    """Return what a pass has left for the way back, which overwrites it."""
+    left, ctx.tape = ctx.tape, None
+    if left is None:
+        raise RuntimeError("the way back can be gone but once: nothing is retained for another")
+    return left
+
+
+def _order(tape: Tape, *, back: bool) -> range:
+    return range(tape.steps - 1, -1, -1) if back else range(tape.steps)

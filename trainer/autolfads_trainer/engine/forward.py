@@ -1,42 +1,57 @@
-"""A pass of LFADS by the engine: the same numbers as `LFADS.forward` gives, in less time."""
+"""A pass of LFADS by the engine: the same numbers as `LFADS.forward` gives, in less time.
+
+Parameters come by their names in the model. They, the data and the noise may have a leading axis of
+members; then so have all outputs.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
-from torch.nn.functional import linear, normalize, pad
+from torch.nn.functional import normalize, pad
 
-from autolfads_trainer.engine.decoder import Controller, Generator, Loop, Masks, Settings
+from autolfads_trainer.engine.decoder import Controller, Generator, Loop, Settings
+from autolfads_trainer.engine.dropping import Dropping
 from autolfads_trainer.engine.encoder import SequenceGRU
+from autolfads_trainer.engine.gru import with_bias
+from autolfads_trainer.engine.products import affine
+from autolfads_trainer.model.encoder import controller_input
 from autolfads_trainer.model.lfads import LFADS, LFADSOutput
-from autolfads_trainer.model.noise import Noise, dropout
-from autolfads_trainer.model.recurrent import BidirectionalGRU
+from autolfads_trainer.model.noise import Noise
+
+Parameters = Mapping[str, Tensor]
+
+
+class Encoded(NamedTuple):
+    """What the encoder has found: all that the decoder needs of the data."""
+
+    ic_mean: Tensor  # (B, I)
+    ic_std: Tensor  # (B, I)
+    controller: Tensor | None  # (R, B, 2C)  what the controller sees of it
+
+
+class Samples(NamedTuple):
+    """Standard normal numbers by which the posteriors are sampled."""
+
+    ic: Tensor  # (B, I)
+    co: Tensor  # (R, B, U)
 
 
 @dataclass(frozen=True)
-class Pass:
-    """What one pass gives, time first. Names are `LFADSOutput`'s, but for the first."""
+class Decoded:
+    """What the decoder went through, time first. Names are `LFADSOutput`'s."""
 
-    log_rates: Tensor  # (R, B, N)
     factors: Tensor  # (R, B, F)
-    ic_mean: Tensor  # (B, I)
-    ic_std: Tensor  # (B, I)
     co_means: Tensor  # (R, B, U)
     co_stds: Tensor  # (R, B, U)
     gen_states: Tensor  # (R, B, G)
     gen_init: Tensor  # (B, G)
     gen_inputs: Tensor  # (R, B, U + X)
     con_states: Tensor  # (R, B, K)
-
-    def trials_first(self) -> LFADSOutput:
-        """Return it as the model does."""
-        turned = {
-            name: value if value.dim() == 2 else value.transpose(0, 1)
-            for name, value in vars(self).items()
-        }
-        return LFADSOutput(output_params=turned.pop("log_rates").unsqueeze(-1), **turned)
 
 
 def forward(
@@ -52,118 +67,136 @@ def forward(
     if ext_input is None:
         ext_input = encod_data.new_zeros(*encod_data.shape[:2], model.sizes.ext_input_dim)
     data, external = encod_data.transpose(0, 1).contiguous(), ext_input.transpose(0, 1)
-    return unrolled(model, data, external, noise, dropout_rate, sample=sample).trials_first()
+    one = Pass(model, dict(model.named_parameters()), Dropping(noise, dropout_rate))
+    encoded = one.encode(data)
+    samples = Samples(noise.ic_sample, noise.co_sample) if sample and noise is not None else None
+    return trials_first(model, encoded, one.decode(encoded, external, samples))
 
 
-def unrolled(
-    model: LFADS,
-    data: Tensor,
-    ext_input: Tensor,
-    noise: Noise | None,
-    dropout_rate: Tensor | None,
-    *,
-    sample: bool,
-) -> Pass:
-    """Infer the rates of `data (T, B, D)`, with `ext_input (steps ≤ R, B, X)`."""
-    data = dropout(model.readin[0](data), noise.encoder if noise else None, dropout_rate)
-    ic_mean, ic_std = _initial_condition(model, data, noise, dropout_rate)
-    start = ic_mean
-    if sample and noise is not None:
-        start = ic_mean + ic_std * noise.ic_sample
-    gen_init = model.decoder.ic_to_g0(start)
-    states, factors, con_states, means, stds, control, external = _unroll(
-        model, gen_init, data, ext_input, noise, dropout_rate, sample=sample
-    )
-    return Pass(
-        log_rates=model.readout[0](factors),
-        factors=factors,
-        ic_mean=ic_mean,
-        ic_std=ic_std,
-        co_means=means,
-        co_stds=stds,
-        gen_states=states,
-        gen_init=gen_init,
-        gen_inputs=torch.cat([control, external], dim=2),
-        con_states=con_states,
+def trials_first(model: LFADS, encoded: Encoded, decoded: Decoded) -> LFADSOutput:
+    """Return what a pass gives as the model gives it, rates and all."""
+    turned = {
+        name: value if value.dim() == 2 else value.transpose(0, 1)
+        for name, value in vars(decoded).items()
+    }
+    log_rates = model.readout[0](turned["factors"])
+    return LFADSOutput(
+        output_params=log_rates.unsqueeze(-1),
+        ic_mean=encoded.ic_mean,
+        ic_std=encoded.ic_std,
+        **turned,
     )
 
 
-def _both_ways(gru: BidirectionalGRU, data: Tensor, start: Tensor) -> tuple[Tensor, Tensor]:
-    trials = data.shape[1]
-    states = []
-    for back, cell in enumerate((gru.fwd_gru.cell, gru.bwd_gru.cell)):
-        weights = cell.weight_ih, cell.weight_hh, cell.bias_ih
-        first = start[back].expand(trials, -1).contiguous()
-        states.append(SequenceGRU.apply(data, first, *weights, cell.clip, bool(back)))
-    return states[0], states[1]
+class Pass:
+    """One pass: `encode`, then `decode`. Sizes and settings are the model's."""
+
+    def __init__(self, model: LFADS, parameters: Parameters, dropping: Dropping) -> None:
+        self.sizes, self.parameters, self.dropping = model.sizes, parameters, dropping
+        self.clip: float = model.decoder.rnn.cell.gen_cell.clip
+        self.ic_post_var_min = model.encoder.ic_post_var_min
+
+    def encode(self, data: Tensor) -> Encoded:
+        """Infer the initial condition of `data (T, B, D)`, and what the controller is to see."""
+        if "readin.0.weight" in self.parameters:
+            data = affine(data, *self._layer("readin.0"))
+        # What the encoders get: the data, some of it dropped, and 1.
+        inputs = data.new_ones(*data.shape[:-1], data.shape[-1] + 1)
+        mask = self.dropping.mask("encoder", data)
+        if data.requires_grad:
+            inputs = torch.cat([data if mask is None else data * mask, inputs[..., -1:]], dim=-1)
+        elif mask is None:
+            inputs[..., :-1] = data
+        else:
+            torch.mul(data, mask, out=inputs[..., :-1])
+        split = self.sizes.ic_enc_seq_len
+        mean, std = self._initial_condition(inputs[..., :split, :, :] if split else inputs)
+        seen = None
+        if self.sizes.has_controller:
+            states = self._both_ways("ci_enc", inputs[..., split:, :, :])
+            seen = controller_input(self.sizes, *states)
+        return Encoded(mean, std, seen)
+
+    def decode(self, encoded: Encoded, ext_input: Tensor, samples: Samples | None) -> Decoded:
+        """Unroll the decoder with `ext_input (steps ≤ R, B, X)`; of the means without `samples`."""
+        sizes, scaled, parameters = self.sizes, self.dropping.scaled, self.parameters
+        start = encoded.ic_mean
+        if samples is not None:
+            start = start + encoded.ic_std * samples.ic
+        gen_init = affine(start, *self._layer("decoder.ic_to_g0")).contiguous()
+        missing = sizes.recon_seq_len - ext_input.shape[-3]
+        external = self._dropped(pad(ext_input, (0, 0, 0, 0, 0, missing)), "ext_input")
+        external = scaled(external)  # itself, since it is one of the outputs
+        read = scaled(normalize(parameters["decoder.rnn.cell.fac_linear.weight"], dim=-1))
+        cell = "decoder.rnn.cell.gen_cell"
+        generator = Generator(
+            gen_init,
+            affine(self._dropped(gen_init, "generator_start"), read),
+            with_bias(parameters[f"{cell}.weight_ih"], parameters[f"{cell}.bias_ih"]),
+            parameters[f"{cell}.weight_hh"],
+            read,
+        )
+        settings = Settings(
+            clip=self.clip,
+            external=external,
+            noise=None if samples is None else samples.co,
+            seen=self.dropping.mask("controller", gen_init) if sizes.has_controller else None,
+            read=self.dropping.mask("factors", gen_init),
+        )
+        controller = () if encoded.controller is None else self._controller(encoded.controller)
+        outputs = Loop.apply(settings, *generator, *controller)
+        states, factors, con_states, means, stds, control = outputs
+        return Decoded(
+            factors=factors,
+            co_means=means,
+            co_stds=stds,
+            gen_states=states,
+            gen_init=gen_init,
+            gen_inputs=torch.cat([control, external], dim=-1),
+            con_states=con_states,
+        )
+
+    def _layer(self, name: str) -> tuple[Tensor, Tensor]:
+        return self.parameters[f"{name}.weight"], self.parameters[f"{name}.bias"]
+
+    def _dropped(self, values: Tensor, name: str) -> Tensor:
+        """Return the values where `Noise` keeps them, not scaled: the weights that follow are."""
+        mask = self.dropping.mask(name, values)
+        return values if mask is None else values * mask
+
+    def _cell(self, name: str) -> tuple[Tensor, Tensor]:
+        """Return the weights of a cell whose inputs were dropped."""
+        weight = self.dropping.scaled(self.parameters[f"{name}.weight_ih"])
+        kernels = self.parameters[f"{name}.weight_hh"]
+        return with_bias(weight, self.parameters[f"{name}.bias_ih"]), kernels
+
+    def _both_ways(self, name: str, inputs: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the states `(time, B, H)` of both directions over `inputs (time, B, D + 1)`."""
+        starts, trials = self.parameters[f"encoder.{name}_h0"], inputs.shape[-2]
+        states = []
+        for back, direction in enumerate(("fwd_gru", "bwd_gru")):
+            cell = self._cell(f"encoder.{name}.{direction}.cell")
+            start = _for_trials(starts[..., back, :, :], trials)
+            states.append(SequenceGRU.apply(inputs, start, *cell, self.clip, bool(back)))
+        return states[0], states[1]
+
+    def _initial_condition(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
+        fwd, bwd = self._both_ways("ic_enc", inputs)
+        summary = torch.cat([fwd[..., -1, :, :], bwd[..., 0, :, :]], dim=-1)
+        weight, bias = self._layer("encoder.ic_linear")
+        summary = self._dropped(summary, "initial_condition")
+        mean, logvar = affine(summary, self.dropping.scaled(weight), bias).chunk(2, dim=-1)
+        return mean, torch.sqrt(torch.exp(logvar) + self.ic_post_var_min)
+
+    def _controller(self, encoded: Tensor) -> Controller:
+        return Controller(
+            encoded,
+            _for_trials(self.parameters["decoder.con_h0"], encoded.shape[-2]),
+            *self._cell("decoder.rnn.cell.con_cell"),
+            *self._layer("decoder.rnn.cell.co_linear"),
+        )
 
 
-def _initial_condition(
-    model: LFADS, data: Tensor, noise: Noise | None, rate: Tensor | None
-) -> tuple[Tensor, Tensor]:
-    encoder, split = model.encoder, model.sizes.ic_enc_seq_len
-    states = _both_ways(encoder.ic_enc, data[:split] if split else data, encoder.ic_enc_h0)
-    return encoder.initial_condition(*states, noise, rate)
-
-
-def _unroll(
-    model: LFADS,
-    gen_init: Tensor,
-    data: Tensor,
-    ext_input: Tensor,
-    noise: Noise | None,
-    rate: Tensor | None,
-    *,
-    sample: bool,
-) -> tuple[Tensor, ...]:
-    sizes, cell, steps = model.sizes, model.decoder.rnn.cell, model.sizes.recon_seq_len
-    external = pad(ext_input, (0, 0, 0, 0, 0, steps - ext_input.shape[0]))
-    external = dropout(external, noise.ext_input if noise else None, rate)
-    read = normalize(cell.fac_linear.weight, dim=1)
-    first = linear(dropout(gen_init, noise.generator_start if noise else None, rate), read)
-    gen, units = cell.gen_cell, sizes.gen_dim
-    of_external = gen.weight_ih[:, sizes.co_dim :]
-    generator = Generator(
-        *_projected(external, of_external, gen.bias_ih, units),
-        gen_init.contiguous(),
-        gen.weight_hh,
-        read,
-        first,
-    )
-    masks = Masks(None, None)
-    if noise is not None and rate is not None:
-        seen = noise.controller[..., 2 * sizes.ci_enc_dim :]
-        masks = Masks(_mask(seen, rate), _mask(noise.factors, rate))
-    drawn = noise.co_sample if sample and noise is not None else None
-    settings = Settings(gen.clip, sizes.has_controller, drawn, masks)
-    if not sizes.has_controller:
-        return *Loop.apply(settings, *generator), external
-    encoded = _controller_input(model, data)
-    if noise is not None:
-        encoded = dropout(encoded, noise.controller[..., : 2 * sizes.ci_enc_dim], rate)
-    con, split = cell.con_cell, 2 * sizes.ci_enc_dim
-    controller = Controller(
-        *_projected(encoded, con.weight_ih[:, :split], con.bias_ih, sizes.con_dim),
-        model.decoder.con_h0.expand(data.shape[1], -1).contiguous(),
-        con.weight_ih[:, split:],
-        con.weight_hh,
-        cell.co_linear.weight,
-        cell.co_linear.bias,
-        gen.weight_ih[:, : sizes.co_dim],
-    )
-    return *Loop.apply(settings, *generator, *controller), external
-
-
-def _projected(inputs: Tensor, weight: Tensor, bias: Tensor, units: int) -> tuple[Tensor, Tensor]:
-    """Return what gates and candidate get of `inputs (R, B, in)`, each in memory of its own."""
-    gates = linear(inputs, weight[: 2 * units], bias[: 2 * units])
-    return gates, linear(inputs, weight[2 * units :], bias[2 * units :])
-
-
-def _mask(uniform: Tensor, rate: Tensor) -> Tensor:
-    return (uniform >= rate) / (1 - rate)
-
-
-def _controller_input(model: LFADS, data: Tensor) -> Tensor:
-    encoder, seen = model.encoder, data[model.sizes.ic_enc_seq_len :]
-    return encoder.controller_input(*_both_ways(encoder.ci_enc, seen, encoder.ci_enc_h0))
+def _for_trials(start: Tensor, trials: int) -> Tensor:
+    """Return a start state `(1, H)` for each of some trials."""
+    return start.expand(*start.shape[:-2], trials, -1).contiguous()

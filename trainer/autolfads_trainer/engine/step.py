@@ -1,11 +1,14 @@
-"""A training step's loss by the engine: `training.step.training_loss` in less time."""
+"""A training step's loss and a validation pass by the engine: `training.step` in less time."""
 
 from __future__ import annotations
 
 import torch
+from torch import Tensor
 
-from autolfads_trainer.engine.forward import unrolled
-from autolfads_trainer.engine.likelihood import PoissonLoss
+from autolfads_trainer.data.dataset import Dataset
+from autolfads_trainer.engine.dropping import Dropping, mask, spread
+from autolfads_trainer.engine.forward import Parameters, Pass, Samples
+from autolfads_trainer.engine.readout import PoissonLoss, Target
 from autolfads_trainer.engine.series import Series
 from autolfads_trainer.model.lfads import LFADS
 from autolfads_trainer.training.draws import StepDraws
@@ -14,26 +17,115 @@ from autolfads_trainer.training.loss import Loss, Posteriors, compute_loss
 from autolfads_trainer.training.scores import Scores
 
 
+class Engine:
+    """A data set as the engine reads it, and what a member asks of it."""
+
+    def __init__(self, data: Dataset) -> None:
+        self.train, self.valid = Series.of(data.train), Series.of(data.valid)
+
+    def training_loss(
+        self, model: LFADS, draws: StepDraws, hp: Hyperparameters, scores: Scores | None = None
+    ) -> Loss:
+        """Return the loss of one batch, deterministic given `draws`."""
+        return training_loss(model, dict(model.named_parameters()), self.train, draws, hp, scores)
+
+    def validation_pass(
+        self, model: LFADS, noise: Tensor, hp: Hyperparameters, scores: Scores, *, batch_size: int
+    ) -> dict[str, Tensor]:
+        """Return the parts of the loss over all validation trials."""
+        parameters = dict(model.named_parameters())
+        return validation_pass(
+            model, parameters, self.valid, noise, hp, scores, batch_size=batch_size
+        )
+
+
 def training_loss(
-    model: LFADS, data: Series, draws: StepDraws, hp: Hyperparameters, scores: Scores | None = None
+    model: LFADS,
+    parameters: Parameters,
+    data: Series,
+    draws: StepDraws,
+    hp: Hyperparameters,
+    scores: Scores | None = None,
 ) -> Loss:
     """Return the loss of one batch, deterministic given `draws`."""
     batch = data.take(draws.trials)
-    split, rate = model.sizes.ic_enc_seq_len, hp["cd_rate"]
-    # What the input lacks the loss may ask for: coordinated dropout.
-    kept = (draws.cd_drop >= rate).transpose(0, 1)
-    seen, flows = batch.encod, batch.encod.new_zeros(batch.encod.shape)
-    seen[split:].mul_(kept).div_(1 - rate)  # the batch is a copy
-    passed = (draws.cd_pass < hp["cd_pass_rate"]).transpose(0, 1)
-    flows[split:] = (~kept | passed).to(flows.dtype)
-    flows = torch.where(rate == 0, 1.0, flows)
-    output = unrolled(model, seen, batch.ext_input, draws.noise, hp["dropout_rate"], sample=True)
-    recon, sums = PoissonLoss.apply(
-        output.log_rates, batch.recon, batch.log_factorials.sum(), flows
-    )
+    flows = _drop_input(batch.encod, draws, hp, model.sizes.ic_enc_seq_len)
+    dropping = Dropping(draws.noise, hp["dropout_rate"])
+    one = Pass(model, parameters, dropping)
+    encoded = one.encode(batch.encod)
+    samples = Samples(draws.noise.ic_sample, draws.noise.co_sample)
+    decoded = one.decode(encoded, batch.ext_input, samples)
+    recon = reconstruction(parameters, decoded.factors, batch, flows, scores)
+    posteriors = Posteriors(encoded.ic_mean, encoded.ic_std, decoded.co_means, decoded.co_stds)
+    return compute_loss(model, parameters, recon, posteriors, draws.noise.co_sample, hp)
+
+
+@torch.no_grad()
+def validation_pass(
+    model: LFADS,
+    parameters: Parameters,
+    data: Series,
+    noise: Tensor,
+    hp: Hyperparameters,
+    scores: Scores,
+    *,
+    batch_size: int,
+) -> dict[str, Tensor]:
+    """Return the parts of the loss over all of `data`: `training.step.validation_pass`."""
+    sums: dict[str, Tensor] = {}
+    for part, batch in data.chunks(batch_size):
+        one = Pass(model, parameters, Dropping(None, None))
+        encoded = one.encode(batch.encod)
+        decoded = one.decode(encoded, batch.ext_input, None)
+        recon = reconstruction(parameters, decoded.factors, batch, None, scores)
+        posteriors = Posteriors(encoded.ic_mean, encoded.ic_std, decoded.co_means, decoded.co_stds)
+        drawn = noise[..., part, :]
+        parts = compute_loss(model, parameters, recon, posteriors, drawn, hp).parts
+        share = batch.trials / data.trials
+        for name, value in parts.items():
+            sums[name] = sums.get(name, torch.zeros_like(value)) + share * value
+    return sums
+
+
+def reconstruction(
+    parameters: Parameters,
+    factors: Tensor,
+    batch: Series,
+    flows: Tensor | None,
+    scores: Scores | None,
+) -> Tensor:
+    """Return the mean of the Poisson loss, whose gradient `flows` where that is 1; add to scores.
+
+    `factors` are `(R, B, F)`; `flows (T, B, D)` is of held-in elements.
+    """
+    readout = parameters["readout.0.weight"], parameters["readout.0.bias"]
+    truth = batch.truth if scores is not None else None
+    target = Target(batch.recon, batch.log_factorials.sum(dim=-1), flows, truth)
+    recon: Tensor
+    recon, sums, errors = PoissonLoss.apply(factors, *readout, target)
     if scores is not None:
-        scores.add_sums(sums.double(), batch.recon.sum(dim=1).double(), batch.encod.shape[1])
-        if batch.truth is not None:
-            scores.add_rates(torch.exp(output.log_rates.detach()), batch.truth)
-    posteriors = Posteriors(output.ic_mean, output.ic_std, output.co_means, output.co_stds)
-    return compute_loss(model, recon, posteriors, draws.noise.co_sample, hp)
+        scores.add_sums(sums, batch.recon.sum(dim=-2), batch.trials)
+        if batch.truth_sums is not None:
+            bins = batch.trials * batch.recon.shape[-3]
+            scores.add_errors(errors, batch.truth_sums.sum(dim=-3), bins)
+    return recon
+
+
+def _drop_input(
+    encod: Tensor, draws: StepDraws, hp: Hyperparameters, ic_enc_seq_len: int
+) -> Tensor:
+    """Drop elements of a batch's `encod (T, B, D)`, in place; return where the loss may flow.
+
+    `training.coordinated_dropout` says what this is.
+    """
+    rate = spread(hp["cd_rate"], encod)
+    stays = mask(draws.cd_drop, hp["cd_rate"], encod)
+    encod[..., ic_enc_seq_len:, :, :].mul_(stays).div_(1 - rate)
+    # What was dropped, and of what was not, what is passed: 1 − stays · (not passed).
+    flowing = mask(draws.cd_pass, hp["cd_pass_rate"], encod).mul_(stays).neg_().add_(1.0)
+    flowing = torch.maximum(flowing, (rate == 0).to(flowing.dtype))
+    if not ic_enc_seq_len:
+        return flowing
+    flows = encod.new_zeros(encod.shape).add_(rate == 0)
+    flows[..., ic_enc_seq_len:, :, :] = flowing
+    return flows

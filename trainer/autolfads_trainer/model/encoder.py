@@ -40,29 +40,23 @@ class Encoder(nn.Module):
         data = dropout(data, noise.encoder if noise else None, dropout_rate)
         split = self.sizes.ic_enc_seq_len
         forward, backward = self.ic_enc(data[:split] if split else data, self.ic_enc_h0)
-        mean, std = self.initial_condition(forward, backward, noise, dropout_rate)
-        if not self.sizes.has_controller:
-            return mean, std, data.new_zeros(self.sizes.recon_seq_len, data.shape[1], 0)
-        return mean, std, self.controller_input(*self.ci_enc(data[split:], self.ci_enc_h0))
-
-    def initial_condition(
-        self, forward: Tensor, backward: Tensor, noise: Noise | None, dropout_rate: Tensor | None
-    ) -> tuple[Tensor, Tensor]:
-        """Take both directions' states `(time, B, E)` to mean and standard deviation `(B, I)`."""
         summary = torch.cat([forward[-1], backward[0]], dim=1)
         summary = dropout(summary, noise.initial_condition if noise else None, dropout_rate)
         mean, logvar = self.ic_linear(summary).chunk(2, dim=1)
-        return mean, torch.sqrt(torch.exp(logvar) + self.ic_post_var_min)
+        std = torch.sqrt(torch.exp(logvar) + self.ic_post_var_min)
+        if not self.sizes.has_controller:
+            return mean, std, data.new_zeros(self.sizes.recon_seq_len, data.shape[1], 0)
+        states = self.ci_enc(data[split:], self.ci_enc_h0)
+        return mean, std, controller_input(self.sizes, *states)
 
-    def controller_input(self, forward: Tensor, backward: Tensor) -> Tensor:
-        """Take both directions' states `(T − S, B, C)` to what the controller sees `(R, B, 2C)`."""
-        sizes = self.sizes
-        steps, lag = forward.shape[0], sizes.ci_lag
-        # The controller must not see the very step that it acts on: what came before is delayed
-        # by the lag, what comes after advanced by it.
-        later = nn.functional.pad(forward, (0, 0, 0, 0, lag, 0))[:steps]
-        earlier = nn.functional.pad(backward, (0, 0, 0, 0, 0, lag))[lag:]
-        forecast = sizes.recon_seq_len - sizes.encod_seq_len
-        return nn.functional.pad(
-            torch.cat([later, earlier], dim=2), (0, 0, 0, 0, sizes.ic_enc_seq_len, forecast)
-        )
+
+def controller_input(sizes: Sizes, forward: Tensor, backward: Tensor) -> Tensor:
+    """Take both directions' states `(T − S, B, C)` to what the controller sees `(R, B, 2C)`."""
+    start, lag = sizes.ic_enc_seq_len, sizes.ci_lag
+    forecast = sizes.recon_seq_len - sizes.encod_seq_len
+    # The controller must not see the very step that it acts on: what came before is delayed
+    # by the lag, what comes after advanced by it.
+    before = forward[..., : forward.shape[-3] - lag, :, :]
+    before = nn.functional.pad(before, (0, 0, 0, 0, start + lag, forecast))
+    after = nn.functional.pad(backward[..., lag:, :, :], (0, 0, 0, 0, start, forecast + lag))
+    return torch.cat([before, after], dim=-1)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -9,12 +11,15 @@ from torch import Tensor
 
 from autolfads_trainer.model.sizes import Sizes
 
+LEVELS = 1 << 16  # of a uniform number: it is one of k / LEVELS, held as the int16 k − LEVELS / 2
+
 
 @dataclass(frozen=True)
 class Noise:
     """Uniform numbers in [0, 1) for dropout, standard normal ones for the posteriors' samples.
 
-    They do not depend on any rate, so that rates can be tensors that change between steps.
+    They do not depend on any rate, so that rates can be tensors that change between steps. Uniform
+    numbers have 16 bits (see `LEVELS`): they are most of what a step draws.
     """
 
     encoder: Tensor  # (T, B, read-in channels)  uniform: dropout of the encoder's input
@@ -26,27 +31,48 @@ class Noise:
     ic_sample: Tensor  # (B, I)  normal
     co_sample: Tensor  # (R, B, U)  normal
 
+    @classmethod
+    def of(cls, uniform: Sequence[Tensor], ic_sample: Tensor, co_sample: Tensor) -> Noise:
+        """Put it together: `uniform` numbers in the order of their fields."""
+        names = list(cls.__dataclass_fields__)[: len(uniform)]
+        named = dict(zip(names, uniform, strict=True))
+        return cls(**named, ic_sample=ic_sample, co_sample=co_sample)
 
-def draw_noise(sizes: Sizes, trials: int, generator: torch.Generator) -> Noise:
-    """Draw the noise of one pass over `trials` trials, on the generator's device."""
+    @staticmethod
+    def uniform_shapes(sizes: Sizes, trials: int) -> list[tuple[int, ...]]:
+        """Return the shapes of the uniform numbers, in the order of their fields."""
+        steps = sizes.recon_seq_len
+        controller_inputs = 2 * sizes.ci_enc_dim + sizes.fac_dim if sizes.has_controller else 0
+        return [
+            (sizes.encod_seq_len, trials, sizes.readin_dim),
+            (trials, 2 * sizes.ic_enc_dim),
+            (trials, sizes.gen_dim),
+            (steps, trials, sizes.ext_input_dim),
+            (steps, trials, controller_inputs),
+            (steps, trials, sizes.gen_dim),
+        ]
 
-    def uniform(*shape: int) -> Tensor:
-        return torch.rand(shape, generator=generator, device=generator.device)
 
-    def normal(*shape: int) -> Tensor:
-        return torch.randn(shape, generator=generator, device=generator.device)
+def draw_samples(sizes: Sizes, trials: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Draw what samples the posteriors of initial condition `(B, I)` and control `(R, B, U)`."""
+    device = generator.device
+    return (
+        torch.randn(trials, sizes.ic_dim, generator=generator, device=device),
+        torch.randn(sizes.recon_seq_len, trials, sizes.co_dim, generator=generator, device=device),
+    )
 
-    steps = sizes.recon_seq_len
-    controller_inputs = 2 * sizes.ci_enc_dim + sizes.fac_dim if sizes.has_controller else 0
-    return Noise(
-        encoder=uniform(sizes.encod_seq_len, trials, sizes.readin_dim),
-        initial_condition=uniform(trials, 2 * sizes.ic_enc_dim),
-        generator_start=uniform(trials, sizes.gen_dim),
-        ext_input=uniform(steps, trials, sizes.ext_input_dim),
-        controller=uniform(steps, trials, controller_inputs),
-        factors=uniform(steps, trials, sizes.gen_dim),
-        ic_sample=normal(trials, sizes.ic_dim),
-        co_sample=normal(steps, trials, sizes.co_dim),
+
+def draw_uniform(
+    shapes: Sequence[tuple[int, ...]], generator: torch.Generator
+) -> tuple[Tensor, ...]:
+    """Draw uniform numbers (see `LEVELS`) of several shapes at once."""
+    # Four of them are in each number that the generator gives: each shape begins a new one.
+    sizes = [4 * math.ceil(math.prod(shape) / 4) for shape in shapes]
+    drawn = torch.empty(sum(sizes) // 4, dtype=torch.int64, device=generator.device)
+    drawn.random_(-(2**63), None, generator=generator)
+    parts = torch.split(drawn.view(torch.int16), sizes)
+    return tuple(
+        part[: math.prod(shape)].view(shape) for part, shape in zip(parts, shapes, strict=True)
     )
 
 
@@ -57,4 +83,14 @@ def dropout(values: Tensor, uniform: Tensor | None, rate: Tensor | None) -> Tens
     """
     if uniform is None or rate is None:
         return values
-    return values * (uniform >= rate) / (1 - rate)
+    return values * at_least(uniform, rate) / (1 - rate)
+
+
+def at_least(uniform: Tensor, rate: Tensor) -> Tensor:
+    """Return where uniform numbers (see `LEVELS`) are at least `rate`."""
+    return uniform >= level(rate)
+
+
+def level(rate: Tensor) -> Tensor:
+    """Return the least uniform number that is at least `rate`, as it is held."""
+    return (torch.ceil(rate * LEVELS).clamp(max=LEVELS - 1) - LEVELS // 2).to(torch.int16)

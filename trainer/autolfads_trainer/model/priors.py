@@ -24,9 +24,7 @@ class MultivariateNormal(nn.Module):
 
         `mean` and `std` of the posterior are `(B, shape)`.
         """
-        ratio = (std**2 + (mean - self.mean) ** 2) / torch.exp(self.logvar)
-        kl = 0.5 * (ratio - 1 + self.logvar - 2 * torch.log(std))
-        return kl.sum(dim=1).mean()
+        return normal_kl(mean, std, self.mean, self.logvar)
 
 
 class AutoregressiveMultivariateNormal(nn.Module):
@@ -43,20 +41,42 @@ class AutoregressiveMultivariateNormal(nn.Module):
 
     def log_prob(self, sample: Tensor) -> Tensor:
         """Return log p `(B,)` of `sample (R, B, U)`, summed over time and dimensions."""
-        alpha = torch.exp(-1 / torch.exp(self.logtaus))
-        first_logvar = self.lognvars - torch.log1p(-(alpha**2))
-        first = _log_normal(sample[:1], torch.zeros_like(alpha), first_logvar)
-        later = _log_normal(sample[1:], alpha * sample[:-1], self.lognvars)
-        return torch.cat([first, later]).sum(dim=(0, 2))
+        return autoregressive_log_prob(sample, self.logtaus, self.lognvars)
 
     def kl(self, means: Tensor, stds: Tensor, standard: Tensor) -> Tensor:
         """Return log q − log p of one posterior sample, its mean over trials, in nats.
 
         `means`, `stds` and the `standard` normal numbers of the sample are `(R, B, U)`.
         """
-        sample = means + stds * standard
-        log_q = _log_normal(sample, means, 2 * torch.log(stds)).sum(dim=(0, 2))
-        return (log_q - self.log_prob(sample)).mean()
+        return autoregressive_kl(means, stds, standard, self.logtaus, self.lognvars)
+
+
+# The equations, of members on a leading axis, too: each has a prior of its own.
+def normal_kl(mean: Tensor, std: Tensor, prior_mean: Tensor, prior_logvar: Tensor) -> Tensor:
+    """Return `MultivariateNormal.kl`, of `(B, shape)` posteriors and a `(shape,)` prior."""
+    prior_mean, prior_logvar = prior_mean.unsqueeze(-2), prior_logvar.unsqueeze(-2)
+    ratio = (std**2 + (mean - prior_mean) ** 2) / torch.exp(prior_logvar)
+    kl = 0.5 * (ratio - 1 + prior_logvar - 2 * torch.log(std))
+    return kl.sum(dim=-1).mean(dim=-1)
+
+
+def autoregressive_log_prob(sample: Tensor, logtaus: Tensor, lognvars: Tensor) -> Tensor:
+    """Return `AutoregressiveMultivariateNormal.log_prob`, of `(R, B, U)` and `(U,)`: `(B,)`."""
+    logtaus, lognvars = logtaus[..., None, None, :], lognvars[..., None, None, :]
+    alpha = torch.exp(-1 / torch.exp(logtaus))
+    first_logvar = lognvars - torch.log1p(-(alpha**2))
+    first = _log_normal(sample[..., :1, :, :], torch.zeros_like(alpha), first_logvar)
+    later = _log_normal(sample[..., 1:, :, :], alpha * sample[..., :-1, :, :], lognvars)
+    return torch.cat([first, later], dim=-3).sum(dim=(-3, -1))
+
+
+def autoregressive_kl(
+    means: Tensor, stds: Tensor, standard: Tensor, logtaus: Tensor, lognvars: Tensor
+) -> Tensor:
+    """Return `AutoregressiveMultivariateNormal.kl`, of `(R, B, U)` posteriors."""
+    sample = means + stds * standard
+    log_q = _log_normal(sample, means, 2 * torch.log(stds)).sum(dim=(-3, -1))
+    return (log_q - autoregressive_log_prob(sample, logtaus, lognvars)).mean(dim=-1)
 
 
 def _log_normal(value: Tensor, mean: Tensor, logvar: Tensor) -> Tensor:

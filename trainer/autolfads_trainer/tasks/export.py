@@ -124,6 +124,7 @@ def _sample(context: Context, run: Run, model: LFADS, data: Dataset) -> dict[str
             batch_size=int(run.configuration["datamodule"]["batch_size"]),
             seed=seed_of(run.seed, "export", split),
             progress=progress,
+            reference=run.configuration["trainer"].get("engine") == "reference",
         )
     return outputs
 

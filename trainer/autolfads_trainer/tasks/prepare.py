@@ -10,7 +10,7 @@ import secrets
 from pathlib import Path
 from typing import Any
 
-from autolfads_trainer.config import resolve
+from autolfads_trainer.config.resolve import resolve
 from autolfads_trainer.data.hdf5 import Recording, fingerprint, read_recording
 from autolfads_trainer.data.problems import describe, generate, write
 from autolfads_trainer.data.trial import try_to_read

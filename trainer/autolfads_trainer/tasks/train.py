@@ -8,7 +8,7 @@ import time
 from dataclasses import dataclass
 from typing import Literal
 
-from autolfads_trainer.config import with_hyperparameters
+from autolfads_trainer.config.changes import with_hyperparameters
 from autolfads_trainer.disk import write_bytes
 from autolfads_trainer.disk_errors import StoreError, may_pass
 from autolfads_trainer.records import UNSAVED, Outcome, Task

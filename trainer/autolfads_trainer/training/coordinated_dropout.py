@@ -9,6 +9,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from autolfads_trainer.model.noise import at_least
+
 
 def drop_input(
     encod: Tensor, uniform: Tensor, rate: Tensor, ic_enc_seq_len: int
@@ -18,7 +20,7 @@ def drop_input(
     The first `ic_enc_seq_len` steps are not touched. Returns the new input and which elements
     were kept `(B, T, D)` (True also for the steps not touched).
     """
-    kept = uniform >= rate
+    kept = at_least(uniform, rate)
     whole = torch.ones_like(encod[:, :ic_enc_seq_len], dtype=torch.bool)
     masked = encod[:, ic_enc_seq_len:] * kept / (1 - rate)
     return torch.cat([encod[:, :ic_enc_seq_len], masked], dim=1), torch.cat([whole, kept], dim=1)
@@ -35,7 +37,7 @@ def block_gradients(
     """
     steps, channels = kept.shape[1:]
     passed = torch.nn.functional.pad(
-        uniform < pass_rate, (0, 0, steps - uniform.shape[1], 0), value=False
+        ~at_least(uniform, pass_rate), (0, 0, steps - uniform.shape[1], 0), value=False
     )
     flows = torch.ones_like(loss, dtype=torch.bool)
     flows[:, :steps, :channels] = ~kept | passed | (rate == 0)

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from autolfads_trainer.model.noise import Noise, draw_noise
+from autolfads_trainer.model.noise import Noise, draw_samples, draw_uniform
 from autolfads_trainer.model.sizes import Sizes
 
 
@@ -18,8 +18,8 @@ class StepDraws:
     """What one step needs that is random. Given it, the step is deterministic."""
 
     trials: Tensor  # (B,)  which trials, int64
-    cd_drop: Tensor  # (B, T − S, D)  uniform: coordinated dropout
-    cd_pass: Tensor  # (B, T − S, D)  uniform
+    cd_drop: Tensor  # (T − S, B, D)  uniform: coordinated dropout
+    cd_pass: Tensor  # (T − S, B, D)  uniform
     noise: Noise
 
 
@@ -55,17 +55,13 @@ class StepDrawer:
         start = self.step * self.batch_size
         chosen = self.order[start : start + self.batch_size]
         sizes = self.sizes
-        observed = (
-            self.batch_size,
-            sizes.encod_seq_len - sizes.ic_enc_seq_len,
-            sizes.encod_data_dim,
+        observed = sizes.encod_seq_len - sizes.ic_enc_seq_len
+        shape = (observed, self.batch_size, sizes.encod_data_dim)
+        drop, passing, *uniform = draw_uniform(
+            [shape, shape, *Noise.uniform_shapes(sizes, self.batch_size)], generator
         )
-        draws = StepDraws(
-            trials=chosen,
-            cd_drop=torch.rand(observed, generator=generator, device=generator.device),
-            cd_pass=torch.rand(observed, generator=generator, device=generator.device),
-            noise=draw_noise(sizes, self.batch_size, generator),
-        )
+        noise = Noise.of(uniform, *draw_samples(sizes, self.batch_size, generator))
+        draws = StepDraws(trials=chosen, cd_drop=drop, cd_pass=passing, noise=noise)
         self.step = (self.step + 1) % self.steps_per_epoch
         return draws
 

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from autolfads_trainer.config import hyperparameters_of
+from autolfads_trainer.config.tunable import hyperparameters_of
 
 
 class Hyperparameters:

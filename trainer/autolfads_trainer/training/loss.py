@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -9,6 +10,7 @@ from torch import Tensor
 
 from autolfads_trainer.model.lfads import LFADS, LFADSOutput
 from autolfads_trainer.model.penalties import l2_penalty
+from autolfads_trainer.model.priors import autoregressive_kl, normal_kl
 from autolfads_trainer.training.hyperparameters import Hyperparameters
 
 
@@ -37,6 +39,7 @@ class Posteriors(NamedTuple):
 
 def compute_loss(
     model: LFADS,
+    parameters: Mapping[str, Tensor],
     recon: Tensor,
     posteriors: Posteriors,
     co_noise: Tensor,
@@ -44,15 +47,19 @@ def compute_loss(
 ) -> Loss:
     """Return loss_scale · (recon + l2_ramp · L2 + kl_ramp · (weighted KL)).
 
-    `recon` is the mean of the reconstruction's loss after augmentation; `co_noise (R, B, U)` the
-    standard normal numbers of the sample by which the controller's KL is estimated.
+    `parameters` are the model's by name, or those of members on a leading axis: then all that is
+    computed here has it. `recon` is the mean of the reconstruction's loss after augmentation;
+    `co_noise (R, B, U)` the standard normal numbers of the sample by which the controller's KL is
+    estimated.
     """
     hp = hyperparameters
-    l2 = l2_penalty(model, hp.values)
-    kl_ic = hp["kl_ic_scale"] * model.ic_prior.kl(posteriors.ic_mean, posteriors.ic_std)
+    l2 = l2_penalty(parameters, hp.values)
+    ic_prior = parameters["ic_prior.mean"], parameters["ic_prior.logvar"]
+    kl_ic = hp["kl_ic_scale"] * normal_kl(posteriors.ic_mean, posteriors.ic_std, *ic_prior)
     kl_co = 0.0 * kl_ic
     if model.sizes.has_controller:
-        kl = model.co_prior.kl(posteriors.co_means, posteriors.co_stds, co_noise)
+        co_prior = parameters["co_prior.logtaus"], parameters["co_prior.lognvars"]
+        kl = autoregressive_kl(posteriors.co_means, posteriors.co_stds, co_noise, *co_prior)
         kl_co = hp["kl_co_scale"] * kl
     scale = float(model.configuration["loss_scale"])
     total = scale * (recon + hp.l2_ramp * l2 + hp.kl_ramp * (kl_ic + kl_co))

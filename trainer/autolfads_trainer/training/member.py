@@ -11,8 +11,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from autolfads_trainer.config import hyperparameters_of
+from autolfads_trainer.config.tunable import hyperparameters_of
 from autolfads_trainer.data.dataset import Dataset
+from autolfads_trainer.engine.step import Engine
 from autolfads_trainer.model.lfads import LFADS
 from autolfads_trainer.training.checkpoint import load_file, save_file
 from autolfads_trainer.training.draws import StepDrawer, seed_of
@@ -20,7 +21,7 @@ from autolfads_trainer.training.hyperparameters import Hyperparameters
 from autolfads_trainer.training.optimizer import AdamW
 from autolfads_trainer.training.plateau import Plateau
 from autolfads_trainer.training.scores import Scores
-from autolfads_trainer.training.step import training_step, validation_pass
+from autolfads_trainer.training.step import Reference, descend
 from autolfads_trainer.userinput import InputError
 
 SMOOTHING = 0.3  # valid/recon_smth = 0.3 · previous + 0.7 · current
@@ -51,6 +52,12 @@ class Progress:
     rows: list[Row] = field(default_factory=list)  # of this generation
     smoothed: float = math.nan  # the metric's memory; travels with a copy
     sums: dict[str, Tensor] = field(default_factory=dict)  # of the epoch in progress
+
+
+def way_of(configuration: Mapping[str, Any], data: Dataset) -> Reference | Engine:
+    """Return how losses are computed: by the engine, unless `trainer.engine` says "reference"."""
+    reference = configuration["trainer"].get("engine") == "reference"
+    return Reference(data) if reference else Engine(data)
 
 
 class Member:
@@ -93,6 +100,7 @@ class Member:
             seed_of(seed, "training", leg.member, leg.generation),
             device,
         )
+        self.way = way_of(configuration, data)
         self.clip = float(configuration["trainer"]["gradient_clip_val"] or 0)
         self.scores = Scores(self.model.sizes, device)
         # The same in every epoch: the validation must not depend on how often it is done.
@@ -182,17 +190,11 @@ class Member:
                 self.scores = Scores(self.model.sizes, self.device)
             self.hp.start_epoch(self.progress.epoch)
             for _ in range(self.drawer.step, self.drawer.steps_per_epoch):
-                parts = training_step(
-                    self.model,
-                    self.optimizer,
-                    self.data.train,
-                    self.drawer.draw(),
-                    self.hp,
-                    clip=self.clip,
-                    scores=self.scores,
-                )
+                draws = self.drawer.draw()
+                loss = self.way.training_loss(self.model, draws, self.hp, self.scores)
+                descend(loss, self.optimizer, self.hp, clip=self.clip)
                 sums = self.progress.sums
-                for name, value in parts.items():
+                for name, value in loss.parts.items():
                     sums[name] = sums.get(name, torch.zeros_like(value)) + value
                 last = self.drawer.step == 0
                 if not last and after_step(self):
@@ -227,13 +229,8 @@ class Member:
         row |= {f"train/{name}": value for name, value in self.scores.read().items()}
 
         scores = Scores(self.model.sizes, self.device)
-        parts = validation_pass(
-            self.model,
-            self.data.valid,
-            self.valid_noise,
-            self.hp,
-            scores,
-            batch_size=self.batch_size,
+        parts = self.way.validation_pass(
+            self.model, self.valid_noise, self.hp, scores, batch_size=self.batch_size
         )
         row |= {f"valid/{name}": float(value) for name, value in parts.items()}
         row |= {f"valid/{name}": value for name, value in scores.read().items()}

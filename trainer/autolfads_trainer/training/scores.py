@@ -45,18 +45,26 @@ class Scores:
         """Add the sums over a batch's `trials`, each `(R, N)`."""
         observed = self.sizes.encod_seq_len
         for part, steps in enumerate((slice(None, observed), slice(observed, None))):
-            self.nll[part] += nll[steps].sum(dim=0)
-            self.spikes[part] += spikes[steps].sum(dim=0)
+            self.nll[part] += nll[steps].sum(dim=0, dtype=torch.float64)
+            self.spikes[part] += spikes[steps].sum(dim=0, dtype=torch.float64)
             self.bins[part] += trials * nll[steps].shape[0]
 
     def add_rates(self, rates: Tensor, truth: Tensor | None) -> None:
         """Add rates and, if there are any, the true ones, whose last axis is of channels."""
         if truth is not None:
             exact = truth.double()
-            self.truth[0] += ((rates - exact) ** 2).sum(dim=(0, 1))
-            self.truth[1] += exact.sum(dim=(0, 1))
-            self.truth[2] += (exact**2).sum(dim=(0, 1))
-            self.truth_bins += truth.shape[0] * truth.shape[1]
+            errors = ((rates - exact) ** 2).sum(dim=(0, 1))
+            sums = torch.stack([exact.sum(dim=(0, 1)), (exact**2).sum(dim=(0, 1))])
+            self.add_errors(errors, sums, truth.shape[0] * truth.shape[1])
+
+    def add_errors(self, errors: Tensor, truth: Tensor, bins: int) -> None:
+        """Add squared errors of rates `(N,)`, and the sums `(2, N)` of true ones and their squares.
+
+        Both are sums over all `bins` of a batch's trials.
+        """
+        self.truth[0] += errors
+        self.truth[1:] += truth
+        self.truth_bins += bins
 
     def read(self) -> dict[str, float]:
         """Return bps, co_bps, fp_bps and r2; NaN where there is nothing to score."""

@@ -1,11 +1,11 @@
-"""One training step and one validation pass: the reference that faster engines must equal."""
+"""One training step and one validation pass: the reference that the engine must equal."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor
 
-from autolfads_trainer.data.dataset import Split
+from autolfads_trainer.data.dataset import Dataset, Split
 from autolfads_trainer.model.lfads import LFADS
 from autolfads_trainer.model.poisson import poisson_nll
 from autolfads_trainer.training.coordinated_dropout import block_gradients, drop_input
@@ -16,23 +16,44 @@ from autolfads_trainer.training.optimizer import AdamW, clipped
 from autolfads_trainer.training.scores import Scores
 
 
+class Reference:
+    """The model as it is written down, differentiated by torch: slow, and the truth."""
+
+    def __init__(self, data: Dataset) -> None:
+        self.data = data
+
+    def training_loss(
+        self, model: LFADS, draws: StepDraws, hp: Hyperparameters, scores: Scores | None = None
+    ) -> Loss:
+        """Return the loss of one batch, deterministic given `draws`."""
+        return training_loss(model, self.data.train, draws, hp, scores)
+
+    def validation_pass(
+        self, model: LFADS, noise: Tensor, hp: Hyperparameters, scores: Scores, *, batch_size: int
+    ) -> dict[str, Tensor]:
+        """Return the parts of the loss over all validation trials."""
+        return validation_pass(model, self.data.valid, noise, hp, scores, batch_size=batch_size)
+
+
 def training_loss(
     model: LFADS, data: Split, draws: StepDraws, hp: Hyperparameters, scores: Scores | None = None
 ) -> Loss:
     """Return the loss of one batch, deterministic given `draws`."""
     batch = data.take(draws.trials)
     split = model.sizes.ic_enc_seq_len
-    seen, kept = drop_input(batch.encod, draws.cd_drop, hp["cd_rate"], split)
+    drawn, passing = draws.cd_drop.transpose(0, 1), draws.cd_pass.transpose(0, 1)
+    seen, kept = drop_input(batch.encod, drawn, hp["cd_rate"], split)
     output = model(
         seen, batch.ext_input, noise=draws.noise, dropout_rate=hp["dropout_rate"], sample=True
     )
     log_rates = output.output_params[..., 0]
     elementwise = poisson_nll(log_rates, batch.recon)
-    flowing = block_gradients(elementwise, kept, draws.cd_pass, hp["cd_rate"], hp["cd_pass_rate"])
+    flowing = block_gradients(elementwise, kept, passing, hp["cd_rate"], hp["cd_pass_rate"])
     if scores is not None:
         scores.add(log_rates.detach(), batch.recon, batch.truth)
     posteriors = Posteriors.of(output)
-    return compute_loss(model, flowing.mean(), posteriors, draws.noise.co_sample, hp)
+    parameters = dict(model.named_parameters())
+    return compute_loss(model, parameters, flowing.mean(), posteriors, draws.noise.co_sample, hp)
 
 
 def training_step(
@@ -75,13 +96,15 @@ def validation_pass(
     on it. At most `batch_size` trials are taken at a time; the result does not depend on that.
     """
     sums: dict[str, Tensor] = {}
+    parameters = dict(model.named_parameters())
     for part, batch in data.chunks(batch_size):
         output = model(batch.encod, batch.ext_input)
         log_rates = output.output_params[..., 0]
         scores.add(log_rates, batch.recon, batch.truth)
         elementwise = poisson_nll(log_rates, batch.recon)
         posteriors = Posteriors.of(output)
-        parts = compute_loss(model, elementwise.mean(), posteriors, noise[:, part], hp).parts
+        recon = elementwise.mean()
+        parts = compute_loss(model, parameters, recon, posteriors, noise[:, part], hp).parts
         share = batch.trials / data.trials
         for name, value in parts.items():
             sums[name] = sums.get(name, torch.zeros_like(value)) + share * value

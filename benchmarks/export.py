@@ -1,0 +1,65 @@
+"""Seconds of an export's sampling beside those of the training before it: export.py
+
+Posterior samples of every trial of the yardstick, against the same trials' training: all members of
+a population for all epochs, each epoch with its validation. Both are measured on few trials and
+epochs, and multiplied.
+"""
+
+from __future__ import annotations
+
+import json
+import statistics
+
+import products
+import torch
+import yardstick
+
+from autolfads_trainer.results.sampling import posterior_means
+
+
+def main() -> None:
+    """Measure, print, and write."""
+    parser = yardstick.options(__doc__)
+    parser.add_argument("--trials", type=int, default=products.BATCH)
+    parser.add_argument("--samples", type=int, default=50)
+    parser.add_argument("--members", type=int, default=16)
+    parser.add_argument("--epochs", type=int, default=1000)
+    parser.add_argument("--repeats", type=int, default=2)
+    arguments = parser.parse_args()
+    torch.set_num_threads(arguments.threads)
+    device = torch.device(arguments.device)
+    data = yardstick.dataset(device, arguments.trials)
+    member = yardstick.member(data)
+
+    def export() -> None:
+        posterior_means(
+            member.model, data.train, samples=arguments.samples, batch_size=products.BATCH, seed=0
+        )
+
+    def epoch() -> None:
+        member.progress.epoch = 0
+        member.train(lambda _: False)
+
+    sampling_s = statistics.median(yardstick.seconds(export, arguments.repeats, device))
+    epoch_s = statistics.median(yardstick.seconds(epoch, arguments.repeats, device))
+    training_s = arguments.members * arguments.epochs * epoch_s
+    found = {
+        "device": yardstick.name_of(device),
+        "trials": arguments.trials,
+        "samples": arguments.samples,
+        "threads": arguments.threads,
+        "sampling_s": sampling_s,
+        "sample_of_a_trial_s": sampling_s / arguments.samples / arguments.trials,
+        "epoch_s": epoch_s,
+        "training_s": training_s,
+        "share": sampling_s / training_s,
+        "git": yardstick.commit(),
+        "torch": torch.__version__,
+    }
+    print(json.dumps(found, indent=1))
+    if arguments.json is not None:
+        arguments.json.write_text(json.dumps(found, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()

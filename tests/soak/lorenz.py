@@ -1,0 +1,84 @@
+"""One member on the whole Lorenz problem: how long it takes, and how near the rates come.
+
+300 epochs in batches of 256 on one core, with sizes and settings of the usual configuration of this
+field ("mc_maze"). Writes each epoch's row into `--rows`, and fails below R² = 0.96.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from autolfads_trainer.config.defaults import DataSizes
+from autolfads_trainer.config.resolve import resolve
+from autolfads_trainer.data.dataset import Dataset, Split
+from autolfads_trainer.data.problems import generate
+from autolfads_trainer.freed_memory import keep_freed_memory
+from autolfads_trainer.training.member import Leg, Member
+
+LEAST = 0.96
+
+
+def dataset() -> Dataset:
+    """Return the problem's trials, with true rates per bin."""
+    arrays = generate("lorenz", 0)
+
+    def split(name: str) -> Split:
+        encod, recon = (
+            torch.as_tensor(np.asarray(arrays[f"{name}_{kind}_data"], dtype=np.float32))
+            for kind in ("encod", "recon")
+        )
+        truth = arrays[f"{name}_truth"] / arrays["conversion_factor"]
+        ext_input = torch.zeros(*encod.shape[:2], 0)
+        return Split(encod, recon, ext_input, torch.as_tensor(truth, dtype=torch.float32))
+
+    return Dataset(split("train"), split("valid"))
+
+
+def main() -> None:
+    """Train, and say how it went."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--epochs", type=int, default=300)
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--engine", default="auto")
+    parser.add_argument("--rows", type=Path)
+    arguments = parser.parse_args()
+    keep_freed_memory()
+    torch.set_num_threads(arguments.threads)
+    data = dataset()
+    _, steps, channels = data.train.recon.shape
+    sizes = DataSizes(
+        path="lorenz",
+        encod_dim=data.train.encod.shape[2],
+        encod_steps=data.train.encod.shape[1],
+        recon_dim=channels,
+        recon_steps=steps,
+        ext_input_dim=0,
+        train_trials=data.train.trials,
+        valid_trials=data.valid.trials,
+        keys=frozenset(),
+    )
+    said = {"config": {"trainer": {"engine": arguments.engine}}}
+    configuration = resolve(said, config_file=None, sizes=sizes).configuration
+    leg = Leg(0, generation=1, start_epoch=0, epochs=arguments.epochs)
+    member = Member(configuration, data, leg, seed=0, metric="valid/recon_smth")
+    began = time.monotonic()
+    member.train(lambda _: False)
+    seconds, row = time.monotonic() - began, member.progress.rows[-1]
+    print(
+        f"{data.train.trials} trials, {arguments.epochs} epochs by the engine "
+        f"'{arguments.engine}': {seconds:.0f} s, validation's R² {row['valid/r2']:.4f}"
+    )
+    if arguments.rows is not None:
+        arguments.rows.write_text(json.dumps({"seconds": seconds, "rows": member.progress.rows}))
+    assert math.isfinite(row["valid/r2"]) and row["valid/r2"] >= LEAST, row["valid/r2"]
+
+
+if __name__ == "__main__":
+    main()
