@@ -9,10 +9,8 @@ READY := $(VENV)/.ready
 PYTEST := $(BIN)/python -m pytest
 DEMO := runs/lorenz
 CHART := helm/autolfads-operator
-# Begun first, so that they do not go on alone at the end.
-LONGEST := tests/unit/test_safeguards_are_guarded.py tests/unit/test_pbt_comparisons_are_guarded.py
 
-.PHONY: help demo test test-gpu test-cluster cluster cluster-stop soak lint verify generate chart images constraints bench clean
+.PHONY: help demo test test-guards test-gpu test-cluster cluster cluster-stop soak lint verify generate chart images constraints bench clean
 
 help:  ## Show what there is to make
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -29,10 +27,13 @@ demo: $(READY)  ## Run the main job: AutoLFADS on the Lorenz problem, from nothi
 	@$(BIN)/python examples/lorenz/score.py $(DEMO)/results/autolfads.zip
 
 test: $(READY)  ## Pass all tests that need no cluster
-	$(PYTEST) $(LONGEST) tests/unit --numprocesses=2 --dist=loadfile --cov --cov-report=term:skip-covered \
+	$(PYTEST) tests/unit --numprocesses=2 --dist=loadfile --cov --cov-report=term:skip-covered \
 		--cov-report=json:.coverage.json
 	$(BIN)/python tests/tools/check_coverage.py .coverage.json
 	$(PYTEST) tests/local tests/faults --numprocesses=3 --dist=loadfile
+
+test-guards: $(READY)  ## Turn off every safeguard, turn round every comparison: a test must notice
+	$(PYTEST) tests/guards --numprocesses=2 --dist=loadfile
 
 test-gpu: $(READY)  ## Pass the tests that need an NVIDIA GPU (three minutes)
 	$(PYTEST) tests/gpu

@@ -12,6 +12,8 @@ import products
 import torch
 import yardstick
 
+from autolfads_trainer.engine.series import Series
+from autolfads_trainer.training.group import Group
 from autolfads_trainer.training.member import Member
 from autolfads_trainer.training.step import descend
 
@@ -34,9 +36,13 @@ def main() -> None:
     members = [yardstick.member(data, number) for number in range(arguments.members)]
     reference = yardstick.member(data, engine="reference")
 
-    def population() -> None:
-        for member in members:
-            step(member)
+    if device.type == "cuda":
+        population = Group(members, Series.of(data.train)).step  # side by side
+    else:
+
+        def population() -> None:
+            for member in members:
+                step(member)
 
     floor_s, gflops = products.floor(device)
     step_s = yardstick.seconds(population, arguments.repeats, device)

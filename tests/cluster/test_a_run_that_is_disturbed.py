@@ -9,7 +9,7 @@ import processes
 import pytest
 from installation import offer_gpus
 from kube.cluster import Cluster
-from lab import LONGER, Lab, Run
+from lab import EPOCHS, LONGER, Lab, Run
 
 
 def begun(lab: Lab, name: str, generation: int = 1) -> Run:
@@ -17,7 +17,7 @@ def begun(lab: Lab, name: str, generation: int = 1) -> Run:
     run = lab.run(name, **LONGER)
     run.wait_for("WorkersReady", seconds=120)
     run.wait_until(f"generation {generation}", lambda: run.generation() >= generation)
-    run.wait_until("some epochs", lambda: run.epochs() > 60 * (generation - 1) + 8)
+    run.wait_until("some epochs", lambda: run.epochs() > 4 * EPOCHS * (generation - 1) + 8)
     return run
 
 

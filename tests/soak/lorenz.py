@@ -1,7 +1,7 @@
 """One member on the whole Lorenz problem: how long it takes, and how near the rates come.
 
 300 epochs in batches of 256 on one core, with sizes and settings of the usual configuration of this
-field ("mc_maze"). Writes each epoch's row into `--rows`, and fails below R² = 0.96.
+field ("mc_maze"). Writes each epoch's row into `--rows`. Fails below R² = 0.96 after 300 epochs.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from autolfads_trainer.data.problems import generate
 from autolfads_trainer.freed_memory import keep_freed_memory
 from autolfads_trainer.training.member import Leg, Member
 
-LEAST = 0.96
+LEAST, EPOCHS = 0.96, 300
 
 
 def dataset() -> Dataset:
@@ -44,7 +44,7 @@ def dataset() -> Dataset:
 def main() -> None:
     """Train, and say how it went."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--epochs", type=int, default=300)
+    parser.add_argument("--epochs", type=int, default=EPOCHS)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--engine", default="auto")
     parser.add_argument("--rows", type=Path)
@@ -77,7 +77,8 @@ def main() -> None:
     )
     if arguments.rows is not None:
         arguments.rows.write_text(json.dumps({"seconds": seconds, "rows": member.progress.rows}))
-    assert math.isfinite(row["valid/r2"]) and row["valid/r2"] >= LEAST, row["valid/r2"]
+    assert math.isfinite(row["valid/r2"])
+    assert row["valid/r2"] >= LEAST or arguments.epochs < EPOCHS, row["valid/r2"]
 
 
 if __name__ == "__main__":

@@ -14,7 +14,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize, pad
 
-from autolfads_trainer.engine.decoder import Controller, Generator, Loop, Settings
+from autolfads_trainer.engine.controller import Controller, Settings
+from autolfads_trainer.engine.decoder import Generator, Loop
 from autolfads_trainer.engine.dropping import Dropping
 from autolfads_trainer.engine.encoder import SequenceGRU
 from autolfads_trainer.engine.gru import with_bias

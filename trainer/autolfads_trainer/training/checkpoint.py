@@ -71,7 +71,9 @@ def load_file(path: Path) -> dict[str, Any]:
 
 def _on_cpu(value: Any) -> Any:
     if isinstance(value, torch.Tensor):
-        return value.cpu()
+        here = value.cpu()
+        # Of a slice torch would write all that it is a slice of.
+        return here if here.untyped_storage().nbytes() == here.nbytes else here.clone()
     if isinstance(value, Mapping):
         return {key: _on_cpu(part) for key, part in value.items()}
     if isinstance(value, list | tuple):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -28,6 +28,17 @@ class Hyperparameters:
         self.l2_ramp = torch.zeros((), device=device)
         self._kl = (int(model["kl_start_epoch"]), int(model["kl_increase_epoch"]))
         self._l2 = (int(model["l2_start_epoch"]), int(model["l2_increase_epoch"]))
+
+    # Beside `values`, what a step reads.
+    OF_A_STEP: ClassVar = ("lr", "kl_ramp", "l2_ramp")
+
+    @classmethod
+    def of(cls, values: dict[str, Tensor], **of_a_step: Tensor) -> Hyperparameters:
+        """Return what a step reads, of tensors that others change."""
+        self = cls.__new__(cls)
+        self.plain, self.values = {}, values
+        vars(self).update(of_a_step)
+        return self
 
     def __getitem__(self, name: str) -> Tensor:
         return self.values[name]

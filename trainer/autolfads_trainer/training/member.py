@@ -187,7 +187,7 @@ class Member:
         """
         while self.progress.epoch < self.leg.end_epoch and not self.lost:
             if self.drawer.step == 0 and not self.progress.sums:
-                self.scores = Scores(self.model.sizes, self.device)
+                self.scores.reset()
             self.hp.start_epoch(self.progress.epoch)
             for _ in range(self.drawer.step, self.drawer.steps_per_epoch):
                 draws = self.drawer.draw()

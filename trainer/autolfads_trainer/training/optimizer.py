@@ -30,16 +30,19 @@ class AdamW:
     @torch.no_grad()
     def step(self, gradients: Sequence[Tensor], lr: Tensor, weight_decay: Tensor) -> None:
         """Move the parameters; `lr` and `weight_decay` are tensors of one element."""
-        beta1, beta2 = self.betas
         self.steps += 1
-        step_size = (lr / (1 - beta1**self.steps)).to(lr.dtype)
-        correction = torch.sqrt(1 - beta2**self.steps).to(lr.dtype)
         for (name, parameter), gradient in zip(self.parameters.items(), gradients, strict=True):
-            mean, square = self.means[name], self.squares[name]
-            parameter.mul_(1 - lr * weight_decay)
-            mean.lerp_(gradient, 1 - beta1)
-            square.mul_(beta2).addcmul_(gradient, gradient, value=1 - beta2)
-            parameter.sub_(step_size * mean / (square.sqrt() / correction + self.epsilon))
+            adamw(
+                parameter,
+                self.means[name],
+                self.squares[name],
+                gradient,
+                lr=lr,
+                weight_decay=weight_decay,
+                steps=self.steps,
+                betas=self.betas,
+                epsilon=self.epsilon,
+            )
 
     def state(self) -> dict[str, Any]:
         """Return the moments and the number of steps."""
@@ -54,6 +57,38 @@ class AdamW:
             self.squares[name].copy_(state["squares"][name])
 
 
+def adamw(
+    parameter: Tensor,
+    mean: Tensor,
+    square: Tensor,
+    gradient: Tensor,
+    *,
+    lr: Tensor,
+    weight_decay: Tensor,
+    steps: Tensor,
+    betas: tuple[float, float],
+    epsilon: float,
+) -> None:
+    """Move `parameter` and its moments, in place, in the step that is number `steps`.
+
+    `lr`, `weight_decay` and `steps` are tensors that are combined with the parameter's shape.
+    """
+    beta1, beta2 = betas
+    step_size = (lr / (1 - beta1**steps)).to(lr.dtype)
+    correction = torch.sqrt(1 - beta2**steps).to(lr.dtype)
+    parameter.mul_(1 - lr * weight_decay)
+    mean.lerp_(gradient, 1 - beta1)
+    square.mul_(beta2).addcmul_(gradient, gradient, value=1 - beta2)
+    parameter.sub_(step_size * mean / (square.sqrt() / correction + epsilon))
+
+
+def clip_factor(norm: Tensor, limit: float) -> Tensor:
+    """Return what gradients of this norm are scaled with to have at most `limit`; 0: no limit."""
+    if limit <= 0:
+        return torch.ones_like(norm)
+    return torch.clamp(limit / (norm + 1e-6), max=1.0)
+
+
 def clipped(gradients: Sequence[Tensor], limit: float) -> list[Tensor]:
     """Scale all `gradients` by one factor so that their common norm is at most `limit`.
 
@@ -62,5 +97,5 @@ def clipped(gradients: Sequence[Tensor], limit: float) -> list[Tensor]:
     if limit <= 0:
         return list(gradients)
     norm = torch.linalg.vector_norm(torch.stack([torch.linalg.vector_norm(g) for g in gradients]))
-    factor = torch.clamp(limit / (norm + 1e-6), max=1.0)
+    factor = clip_factor(norm, limit)
     return [gradient * factor for gradient in gradients]

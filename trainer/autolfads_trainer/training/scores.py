@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -21,6 +22,8 @@ class Scores:
     at steps < T, `fp_bps` all channels at steps ≥ T (Pei et al. 2021, Neural Latents Benchmark).
     `r2` is pooled: 1 − SSE / SST around each channel's mean, of rates per bin to the true ones.
     """
+
+    SUMS: ClassVar = ("nll", "spikes", "bins", "truth", "truth_bins")
 
     def __init__(self, sizes: Sizes, device: torch.device) -> None:
         channels = sizes.recon_data_dim
@@ -42,12 +45,16 @@ class Scores:
         self.add_rates(rates, truth)
 
     def add_sums(self, nll: Tensor, spikes: Tensor, trials: int) -> None:
-        """Add the sums over a batch's `trials`, each `(R, N)`."""
+        """Add the sums over a batch's `trials`, each `(R, N)`.
+
+        Here and in `add_errors` all may have a leading axis of members, as the sums have then.
+        """
         observed = self.sizes.encod_seq_len
         for part, steps in enumerate((slice(None, observed), slice(observed, None))):
-            self.nll[part] += nll[steps].sum(dim=0, dtype=torch.float64)
-            self.spikes[part] += spikes[steps].sum(dim=0, dtype=torch.float64)
-            self.bins[part] += trials * nll[steps].shape[0]
+            some = nll[..., steps, :]
+            self.nll[..., part, :] += some.sum(dim=-2, dtype=torch.float64)
+            self.spikes[..., part, :] += spikes[..., steps, :].sum(dim=-2, dtype=torch.float64)
+            self.bins[..., part] += trials * some.shape[-2]
 
     def add_rates(self, rates: Tensor, truth: Tensor | None) -> None:
         """Add rates and, if there are any, the true ones, whose last axis is of channels."""
@@ -62,8 +69,8 @@ class Scores:
 
         Both are sums over all `bins` of a batch's trials.
         """
-        self.truth[0] += errors
-        self.truth[1:] += truth
+        self.truth[..., 0, :] += errors
+        self.truth[..., 1:, :] += truth
         self.truth_bins += bins
 
     def read(self) -> dict[str, float]:
@@ -84,7 +91,12 @@ class Scores:
 
     def state(self) -> list[Tensor]:
         """Return the sums, to be saved in mid-epoch."""
-        return [self.nll, self.spikes, self.bins, self.truth, self.truth_bins]
+        return [getattr(self, name) for name in self.SUMS]
+
+    def reset(self) -> None:
+        """Begin again, in the same tensors."""
+        for held in self.state():
+            held.zero_()
 
     def restore(self, state: list[Tensor]) -> None:
         """Take over sums that `state` returned."""
