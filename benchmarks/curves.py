@@ -38,8 +38,7 @@ def main() -> None:
             (reference, "reference", {"color": "#c7cdd6", "linewidth": 5}),
             (engine, "engine", {"color": "#1f4e9c", "linewidth": 1.4}),
         ):
-            shown = f"{label}: {run['seconds']:.0f} s"
-            axis.plot([row[name] for row in run["rows"]], label=shown, **style)
+            axis.plot([row[name] for row in run["rows"]], label=label, **style)
         axis.set(title=title, xlabel="epoch")
         axis.grid(alpha=0.3)
         axis.spines[["top", "right"]].set_visible(False)

@@ -25,9 +25,9 @@ from autolfads_trainer.training.member import Leg, Member
 LEAST, EPOCHS = 0.96, 300
 
 
-def dataset() -> Dataset:
-    """Return the problem's trials, with true rates per bin."""
-    arrays = generate("lorenz", 0)
+def dataset(conditions: int | None = None) -> Dataset:
+    """Return the problem's trials, with true rates per bin; all conditions, or so many."""
+    arrays = generate("lorenz", 0, conditions=conditions)
 
     def split(name: str) -> Split:
         encod, recon = (
@@ -45,13 +45,14 @@ def main() -> None:
     """Train, and say how it went."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--epochs", type=int, default=EPOCHS)
+    parser.add_argument("--conditions", type=int, help="a smaller problem")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--engine", default="auto")
     parser.add_argument("--rows", type=Path)
     arguments = parser.parse_args()
     keep_freed_memory()
     torch.set_num_threads(arguments.threads)
-    data = dataset()
+    data = dataset(arguments.conditions)
     _, steps, channels = data.train.recon.shape
     sizes = DataSizes(
         path="lorenz",
@@ -78,7 +79,8 @@ def main() -> None:
     if arguments.rows is not None:
         arguments.rows.write_text(json.dumps({"seconds": seconds, "rows": member.progress.rows}))
     assert math.isfinite(row["valid/r2"])
-    assert row["valid/r2"] >= LEAST or arguments.epochs < EPOCHS, row["valid/r2"]
+    whole = arguments.epochs >= EPOCHS and arguments.conditions is None
+    assert row["valid/r2"] >= LEAST or not whole, row["valid/r2"]
 
 
 if __name__ == "__main__":

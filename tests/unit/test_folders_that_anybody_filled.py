@@ -156,3 +156,33 @@ def test_who_makes_names_faster_than_they_go_is_not_waited_for(
     with pytest.raises(OSError, match="not empty") as error:
         gone(tmp_path / "x")
     assert error.value.errno == errno.ENOTEMPTY
+
+
+def test_what_is_in_a_folder_comes_one_after_another(tmp_path: Path) -> None:
+    fill(tmp_path, 3)
+    assert sorted(path.name for path in folders.entries(tmp_path)) == ["000", "001", "002"]
+
+
+@pytest.mark.parametrize("mode", [0o000, 0o500, 0o600])
+def test_a_folder_that_its_maker_shut_can_be_changed_and_removed(tmp_path: Path, mode: int) -> None:
+    shut = tmp_path / "shut"
+    fill(shut, 2)
+    shut.chmod(mode)
+    with place_of(shut) as place:
+        folders.let_change(*place)
+    assert shut.stat().st_mode & 0o777 == 0o700
+    shut.chmod(mode)
+    gone(shut)
+    assert not shut.exists()
+
+
+def test_where_folders_cannot_be_opened_by_path_alone_modes_stay(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shut = tmp_path / "shut"
+    fill(shut, 1)
+    shut.chmod(0o500)
+    monkeypatch.delattr(os, "O_PATH", raising=False)
+    with place_of(shut) as place:
+        folders.let_change(*place)
+    assert shut.stat().st_mode & 0o777 == 0o500
