@@ -65,7 +65,7 @@ def parts(root: Path, arguments: Any) -> dict[str, float]:
     """Return the seconds of a member's generation by what it does, measured in this process."""
     record = json.loads((root / "run.json").read_text())
     device = torch.device(arguments.device)
-    path = next((root / "data").glob("*.h5"))
+    path = next(path for path in root.rglob("*.h5") if path.parent.name != "results")
     data = Dataset.of(read_recording(path), device)
     leg = Leg(0, generation=1, start_epoch=0, epochs=1)
     member = Member(record["configuration"], data, leg, 0, "valid/recon_smth")
