@@ -19,7 +19,7 @@ from kube import needs
 from kube.cluster import Cluster
 from kube.helm import rendered
 from kube.waiting import wait_until
-from lab import Lab, Run
+from lab import LONGER, Lab, Run
 from panels import draw
 
 from autolfads_operator.cluster.names import Reason
@@ -83,14 +83,10 @@ def prometheus(lab: Lab, cluster: Cluster, tmp_path_factory: pytest.TempPathFact
     return made
 
 
-# So that each generation is seen by several scrapes.
-LONG_ENOUGH = {"pbt": {"generationEpochs": 15, "burnInEpochs": 15, "maxEpochs": 45}}
-
-
 @pytest.fixture(scope="module")
 def watched(prometheus: Prometheus, lab: Lab) -> Run:
     """A run in its third generation, one of whose pods was taken away."""
-    run = lab.run("watched", **LONG_ENOUGH)
+    run = lab.run("watched", **LONGER)
     run.wait_for("WorkersReady", seconds=120)
     run.wait_until("its second generation", lambda: run.generation() >= 2)
     lab.kubectl("delete", "pod", run.pods()[0]["metadata"]["name"], "--wait=false")
