@@ -7,7 +7,6 @@ epochs, and multiplied.
 
 from __future__ import annotations
 
-import json
 import statistics
 
 import products
@@ -53,12 +52,8 @@ def main() -> None:
         "epoch_s": epoch_s,
         "training_s": training_s,
         "share": sampling_s / training_s,
-        "git": yardstick.commit(),
-        "torch": torch.__version__,
     }
-    print(json.dumps(found, indent=1))
-    if arguments.json is not None:
-        arguments.json.write_text(json.dumps(found, indent=1) + "\n")
+    yardstick.tell(found, arguments.json)
 
 
 if __name__ == "__main__":

@@ -22,7 +22,6 @@ import yardstick
 from autolfads_trainer.data.dataset import Dataset
 from autolfads_trainer.data.hdf5 import read_recording
 from autolfads_trainer.training.member import Leg, Member
-from autolfads_trainer.training.step import descend
 
 MANIFEST = """
 apiVersion: autolfads.io/v1alpha1
@@ -78,14 +77,8 @@ def parts(root: Path, arguments: Any) -> dict[str, float]:
         yardstick.wait(device)
         spent[name] += time.perf_counter() - began
 
-    def step() -> None:
-        loss = member.way.training_loss(
-            member.model, member.drawer.draw(), member.hp, member.scores
-        )
-        descend(loss, member.optimizer, member.hp, clip=member.clip)
-
     for _ in range(member.drawer.steps_per_epoch):
-        timed("steps", step)
+        timed("steps", member.take_step)
     timed("validation", member._end_epoch)
     spent = {name: seconds * arguments.epochs for name, seconds in spent.items()}
     timed("saving", lambda: member.save(root.parent / "member.ckpt"))
@@ -118,12 +111,8 @@ def main() -> None:
         **{f"{name}_s": seconds for name, seconds in spent.items()},
         "rest_of_work_s": work_s - sum(spent.values()),
         "not_at_work_s": arguments.workers * run_s - work_s,
-        "git": yardstick.commit(),
-        "torch": torch.__version__,
     }
-    print(json.dumps(found, indent=1))
-    if arguments.json is not None:
-        arguments.json.write_text(json.dumps(found, indent=1) + "\n")
+    yardstick.tell(found, arguments.json)
 
 
 if __name__ == "__main__":

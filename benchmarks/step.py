@@ -5,7 +5,6 @@ A full step: drawing, augmentation, forward, loss, backward, clipping, AdamW.
 
 from __future__ import annotations
 
-import json
 import statistics
 
 import products
@@ -14,14 +13,6 @@ import yardstick
 
 from autolfads_trainer.engine.series import Series
 from autolfads_trainer.training.group import Group
-from autolfads_trainer.training.member import Member
-from autolfads_trainer.training.step import descend
-
-
-def step(member: Member) -> None:
-    """Take one step."""
-    loss = member.way.training_loss(member.model, member.drawer.draw(), member.hp, member.scores)
-    descend(loss, member.optimizer, member.hp, clip=member.clip)
 
 
 def main() -> None:
@@ -42,11 +33,11 @@ def main() -> None:
 
         def population() -> None:
             for member in members:
-                step(member)
+                member.take_step()
 
     floor_s, gflops = products.floor(device)
     step_s = yardstick.seconds(population, arguments.repeats, device)
-    reference_s = yardstick.seconds(lambda: step(reference), arguments.repeats, device)
+    reference_s = yardstick.seconds(reference.take_step, arguments.repeats, device)
     found = {
         "device": yardstick.name_of(device),
         "members": arguments.members,
@@ -57,12 +48,8 @@ def main() -> None:
         "reference_s": arguments.members * statistics.median(reference_s),
         "floor_s": arguments.members * floor_s,
         "gemm_gflops": gflops,
-        "git": yardstick.commit(),
-        "torch": torch.__version__,
     }
-    print(json.dumps(found, indent=1))
-    if arguments.json is not None:
-        arguments.json.write_text(json.dumps(found, indent=1) + "\n")
+    yardstick.tell(found, arguments.json)
 
 
 if __name__ == "__main__":

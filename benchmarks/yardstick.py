@@ -7,6 +7,7 @@ Batch 256, 137 held-in channels of 182, 35 of 45 time steps, encoders and contro
 from __future__ import annotations
 
 import argparse
+import json
 import subprocess
 import time
 from collections.abc import Callable
@@ -90,6 +91,14 @@ def commit() -> str:
     command = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     return done.stdout.strip() or "unknown"
+
+
+def tell(found: dict[str, Any], to: Path | None) -> None:
+    """Print what was found, with what it was found of, and write it where `--json` says."""
+    text = json.dumps({**found, "git": commit(), "torch": torch.__version__}, indent=1)
+    print(text)
+    if to is not None:
+        to.write_text(text + "\n")
 
 
 def options(description: str | None) -> argparse.ArgumentParser:

@@ -13,7 +13,6 @@ from small_models import DATA, NO_CONTROLLER, never, same, small_data, small_mem
 from autolfads_trainer.engine.series import Series
 from autolfads_trainer.training.group import Group
 from autolfads_trainer.training.member import Member
-from autolfads_trainer.training.step import descend
 
 MEMBERS, STEPS = 3, 6  # two epochs
 CASES: list[dict[str, Any]] = [
@@ -47,9 +46,7 @@ def group_of(each: list[Member]) -> Group:
 
 def alone(member: Member, steps: int) -> None:
     for _ in range(steps):
-        draws = member.drawer.draw()
-        loss = member.way.training_loss(member.model, draws, member.hp, member.scores)
-        descend(loss, member.optimizer, member.hp, clip=member.clip)
+        member.take_step()
 
 
 def close(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> None:

@@ -69,8 +69,7 @@ class Controlled:
     def forward(self, step: int) -> None:
         """Go a step on, and leave the control."""
         parts, tape, drawn = self.parts, self.tape, self.noise[step]
-        before = tape.states_at[step - 1] if step else tape.start
-        state = tape.forward(step, self.given(step), before, self.cell, step)
+        state = tape.forward(step, self.given(step), tape.before(step), self.cell, step)
         product(state, parts.out_weight.mT, out=self.co_at[step])
         self.co_at[step].add_(parts.out_bias.unsqueeze(-2))
         torch.exp(self.logvar_at[step], out=self.std_at[step]).sqrt_()
@@ -133,8 +132,7 @@ class ControlledBack:
         to_state.add_(self.carried)
         if of_states is not None:
             to_state.add_(of_states)
-        before = tape.states_at[step - 1] if step else tape.start
-        given = control.given(step)
+        before, given = tape.before(step), control.given(step)
         self.carried = tape.backward(step, to_state, given, before, control.cell, self.gradients)
         to_inputs(tape.at[step], control.cell.weight, out=self.of_seen)
         split = self.of_encoded.shape[-1]

@@ -134,8 +134,7 @@ class _Unrolled:
             to_state.add_(carried)
             if from_states is not None:
                 to_state.add_(from_states)
-            before = tape.states_at[step - 1] if step else tape.start
-            given = self.given(step)
+            before, given = tape.before(step), self.given(step)
             carried = tape.backward(step, to_state, given, before, self.cell, gradients)
             if back is not None:
                 of_earlier = back.step(step)

@@ -104,6 +104,10 @@ class Tape:
         self._minus_one = start.new_full((), -1.0)
         self._scratch = [torch.empty_like(start) for _ in range(4)]
 
+    def before(self, step: int) -> Tensor:
+        """Return the state `(B, H)` before a step, where time runs forward."""
+        return self.states_at[step - 1] if step else self.start
+
     def forward(self, at: int, inputs: Tensor, state: Tensor, cell: Cell, number: int) -> Tensor:
         """Take step `at`, the pass's `number`-th, with `inputs (B, in + 1)`; return its state."""
         (z, r, n), following, reset = self.at[at], self.states_at[at], self._scratch[0]

@@ -33,6 +33,7 @@ from autolfads_trainer.tasks.context import Context, MustLeave, Said
 from autolfads_trainer.tasks.start import Damaged, loaded
 from autolfads_trainer.training.checkpoint import save_file
 from autolfads_trainer.training.draws import seed_of
+from autolfads_trainer.training.member import by_reference
 
 EXAMPLE_TRIALS = 3
 FORMAT = 1  # of summary.json: raised when a key changes its meaning
@@ -124,7 +125,7 @@ def _sample(context: Context, run: Run, model: LFADS, data: Dataset) -> dict[str
             batch_size=int(run.configuration["datamodule"]["batch_size"]),
             seed=seed_of(run.seed, "export", split),
             progress=progress,
-            reference=run.configuration["trainer"].get("engine") == "reference",
+            reference=by_reference(run.configuration),
         )
     return outputs
 

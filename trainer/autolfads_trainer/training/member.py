@@ -54,10 +54,9 @@ class Progress:
     sums: dict[str, Tensor] = field(default_factory=dict)  # of the epoch in progress
 
 
-def way_of(configuration: Mapping[str, Any], data: Dataset) -> Reference | Engine:
-    """Return how losses are computed: by the engine, unless `trainer.engine` says "reference"."""
-    reference = configuration["trainer"].get("engine") == "reference"
-    return Reference(data) if reference else Engine(data)
+def by_reference(configuration: Mapping[str, Any]) -> bool:
+    """Return whether `trainer.engine` asks for the model itself, and not for the engine."""
+    return bool(configuration["trainer"].get("engine") == "reference")
 
 
 class Member:
@@ -100,7 +99,9 @@ class Member:
             seed_of(seed, "training", leg.member, leg.generation),
             device,
         )
-        self.way = way_of(configuration, data)
+        self.way: Reference | Engine = (
+            Reference(data) if by_reference(configuration) else Engine(data)
+        )
         self.clip = float(configuration["trainer"]["gradient_clip_val"] or 0)
         self.scores = Scores(self.model.sizes, device)
         # The same in every epoch: the validation must not depend on how often it is done.
@@ -190,11 +191,8 @@ class Member:
                 self.scores.reset()
             self.hp.start_epoch(self.progress.epoch)
             for _ in range(self.drawer.step, self.drawer.steps_per_epoch):
-                draws = self.drawer.draw()
-                loss = self.way.training_loss(self.model, draws, self.hp, self.scores)
-                descend(loss, self.optimizer, self.hp, clip=self.clip)
                 sums = self.progress.sums
-                for name, value in loss.parts.items():
+                for name, value in self.take_step().items():
                     sums[name] = sums.get(name, torch.zeros_like(value)) + value
                 last = self.drawer.step == 0
                 if not last and after_step(self):
@@ -204,6 +202,12 @@ class Member:
             if not at_end and after_step(self):
                 return False
         return True
+
+    def take_step(self) -> dict[str, Tensor]:
+        """Take one step; return the parts of its loss. Nothing here waits for the device."""
+        loss = self.way.training_loss(self.model, self.drawer.draw(), self.hp, self.scores)
+        descend(loss, self.optimizer, self.hp, clip=self.clip)
+        return loss.parts
 
     @property
     def score(self) -> float:
