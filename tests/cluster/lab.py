@@ -17,7 +17,7 @@ from kube.waiting import wait_until
 
 RUNS = "autolfadsruns"
 # Generations that are long enough to be disturbed in their midst.
-EPOCHS = 15  # of a generation: three of them are long enough to be disturbed
+EPOCHS = 10  # of a generation: three of them are long enough to be disturbed
 LONGER = {"pbt": {"generationEpochs": EPOCHS, "burnInEpochs": EPOCHS, "maxEpochs": 3 * EPOCHS}}
 OPERATOR = "app.kubernetes.io/component=operator"
 

@@ -6,7 +6,6 @@ import time
 
 import installation
 import processes
-import pytest
 from installation import offer_gpus
 from kube.cluster import Cluster
 from lab import EPOCHS, LONGER, Lab, Run
@@ -44,24 +43,23 @@ def test_the_operator_killed_ten_times(lab: Lab, undisturbed: Run) -> None:
     assert reasons.count("Prepared") == reasons.count("Ended") == 1
 
 
-def test_workers_deleted_in_the_midst_of_training(lab: Lab, undisturbed: Run) -> None:
+def test_workers_deleted_and_out_of_memory_in_the_midst_of_training(
+    lab: Lab, undisturbed: Run
+) -> None:
     run = begun(lab, "pods-deleted")
-    first, second = [pod["metadata"]["name"] for pod in run.pods()[:2]]
-    lab.kubectl("delete", "pod", first, "--wait=false")
-    lab.kubectl("delete", "pod", second, "--wait=false", "--grace-period=0", "--force")
-    is_as_if_nothing_happened(run, undisturbed)
+    first, second, third = [pod["metadata"] for pod in run.pods()[:3]]
+    lab.kubectl("delete", "pod", first["name"], "--wait=false")
+    lab.kubectl("delete", "pod", second["name"], "--wait=false", "--grace-period=0", "--force")
+    processes.run_out_of_memory(third["uid"], 2**30)
 
+    def ended() -> str | None:
+        for pod in run.pods(alive=False):
+            for each in pod["status"].get("containerStatuses", []):
+                if pod["metadata"]["uid"] == third["uid"] and "terminated" in each["state"]:
+                    return str(each["state"]["terminated"]["reason"])
+        return None
 
-def test_suspended_and_resumed(lab: Lab, undisturbed: Run) -> None:
-    run = begun(lab, "suspended")
-    run.patch(suspend=True)
-    run.wait_for("Suspended", seconds=130)
-    assert run.status["state"] == "Suspended"
-    assert run.pods() == []
-    epochs = run.epochs()
-    time.sleep(5)
-    assert run.epochs() == epochs
-    run.patch(suspend=False)
+    assert run.wait_until("its end", ended) == "OOMKilled"
     is_as_if_nothing_happened(run, undisturbed)
 
 
@@ -128,22 +126,6 @@ def test_a_spot_node_reclaimed(lab: Lab, cluster: Cluster, undisturbed: Run) -> 
     lab.plane.kubectl("delete", "node", node)
 
 
-def test_a_worker_out_of_memory(lab: Lab, undisturbed: Run) -> None:
-    run = begun(lab, "out-of-memory")
-    killed = run.pods()[0]["metadata"]
-    processes.run_out_of_memory(killed["uid"], 2**30)
-
-    def ended() -> str | None:
-        for pod in run.pods(alive=False):
-            for each in pod["status"].get("containerStatuses", []):
-                if pod["metadata"]["uid"] == killed["uid"] and "terminated" in each["state"]:
-                    return str(each["state"]["terminated"]["reason"])
-        return None
-
-    assert run.wait_until("its end", ended) == "OOMKilled"
-    is_as_if_nothing_happened(run, undisturbed)
-
-
 def test_a_worker_that_hangs_under_an_operator_that_is_upgraded(lab: Lab, undisturbed: Run) -> None:
     """A new operator with less patience takes over in mid-run, and gives the worker up."""
     run = begun(lab, "hangs")
@@ -160,12 +142,17 @@ def test_a_worker_that_hangs_under_an_operator_that_is_upgraded(lab: Lab, undist
     assert sum("gave no sign" in reason for reason in reasons) == 1
 
 
-def test_other_pods_after_a_rest(lab: Lab, undisturbed: Run) -> None:
+def test_suspended_and_resumed_with_other_pods(lab: Lab, undisturbed: Run) -> None:
     """The podTemplate may change while the run is suspended: the Job is made anew."""
-    run = begun(lab, "other-pods")
+    run = begun(lab, "suspended")
     (before,) = run.jobs()
     run.patch(suspend=True)
     run.wait_for("Suspended", seconds=130)
+    assert run.status["state"] == "Suspended"
+    assert run.pods() == []
+    epochs = run.epochs()
+    time.sleep(5)
+    assert run.epochs() == epochs
     template = {"annotations": {"team": "motor cortex"}, **installation.pod_template()}
     run.patch(workers={"podTemplate": template})
     run.patch(suspend=False)
@@ -176,16 +163,14 @@ def test_other_pods_after_a_rest(lab: Lab, undisturbed: Run) -> None:
     is_as_if_nothing_happened(run, undisturbed)
 
 
-@pytest.mark.parametrize("how", ["prepare", "worker"])
-def test_a_pod_that_is_deleted_before_it_began(
-    lab: Lab, undisturbed: Run, how: str, request: pytest.FixtureRequest
-) -> None:
-    run = lab.run(f"early-{how}", **LONGER)
+def test_pods_that_are_deleted_before_they_began(lab: Lab, undisturbed: Run) -> None:
+    run = lab.run("early", **LONGER)
 
-    def there() -> str | None:
+    def there(how: str) -> str | None:
         pods = run.pods(how, alive=False)
         return str(pods[0]["metadata"]["name"]) if pods else None
 
-    pod = run.wait_until(f"a pod that is to {how}", there)
-    lab.kubectl("delete", "pod", pod, "--wait=false", "--grace-period=0", "--force")
+    for how in ("prepare", "worker"):
+        pod = run.wait_until(f"a pod that is to {how}", lambda how=how: there(how))
+        lab.kubectl("delete", "pod", pod, "--wait=false", "--grace-period=0", "--force")
     is_as_if_nothing_happened(run, undisturbed)

@@ -51,7 +51,6 @@ def run_it(lab: Lab, request: pytest.FixtureRequest):
         ({"data": {"path": "/etc/passwd"}}, "PathOutsideData", "spec.data.path: found /etc/passwd"),
         ({"data": {"path": "../../x.h5"}}, "PathOutsideData", "without '..'"),
         ({"configFile": "/c.yaml"}, "PathOutsideData", "spec.configFile: found /c.yaml"),
-        ({"workers": {"membersAtOnce": 4}}, "Unsupported", "membersAtOnce"),
         (
             {
                 "workers": {

@@ -9,12 +9,14 @@ import json
 import socket
 import subprocess
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from kube.build import KUBERNETES_TOOLS, binaries
 from kube.credentials import Credentials
 from kube.daemons import Daemons
+from kube.looks import Looks
 from kube.waiting import wait_until
 
 # Of all controllers those that a run meets; the others make the start two times as long.
@@ -184,7 +186,13 @@ class ControlPlane:
 
     def get(self, *words: str) -> Any:
         """Return what `kubectl get` finds."""
-        return json.loads(self.kubectl("get", "--output=json", *words))
+        found = self._looks.get(*words)
+        return found if found is not None else json.loads(self.kubectl("get", "-ojson", *words))
+
+    @cached_property
+    def _looks(self) -> Looks:
+        keys, name = self.credentials, self.kubeconfig.stem
+        return Looks(str(self.address), keys.authority, keys.certificate(name), keys.key(name))
 
     def apply(self, *objects: dict[str, Any]) -> None:
         """Apply objects server-side, each in the namespace that it names."""
