@@ -114,6 +114,7 @@ WRONG = [
     ("trainer", "max_epochs", "-1", WHOLE_1),
     ("trainer", "gradient_clip_val", "-1", f"{SCALE} or null"),
     ("trainer", "engine", "fast", "auto or reference"),
+    ("trainer", "precision", "16", "auto, tf32 or fp32"),
     ("posterior_sampling", "num_samples", "0", WHOLE_1),
 ]
 

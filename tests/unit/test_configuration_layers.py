@@ -38,6 +38,7 @@ def test_a_file_with_every_key_is_accepted_and_used(tmp_path: Path) -> None:
         "max_epochs": 120,
         "gradient_clip_val": 50.0,
         "engine": "reference",
+        "precision": "fp32",
     }
     assert configuration["posterior_sampling"] == {"num_samples": 20}
 
@@ -138,7 +139,12 @@ def test_a_stack_can_be_emptied_by_its_transforms_alone(tmp_path: Path) -> None:
 
 def test_the_trainer_s_class_is_ignored_and_takes_nothing_away() -> None:
     trainer = resolved("trainer: {_target_: any.Trainer}").configuration["trainer"]
-    assert trainer == {"max_epochs": 1000, "gradient_clip_val": 200.0, "engine": "auto"}
+    assert trainer == {
+        "max_epochs": 1000,
+        "gradient_clip_val": 200.0,
+        "engine": "auto",
+        "precision": "auto",
+    }
 
 
 def test_the_search_space_is_a_unit(tmp_path: Path) -> None:
@@ -221,7 +227,7 @@ def test_notes_say_what_is_ignored_and_what_the_data_lack(tmp_path: Path) -> Non
     result = from_file(tmp_path, text)
     assert result.notes == (
         "ignored: ignore_warnings, callbacks, logger",
-        "ignored: trainer._target_, trainer.accelerator, trainer.precision",
+        "ignored: trainer._target_, trainer.accelerator",
         "ignored: posterior_sampling.use_best_ckpt, posterior_sampling.fn._target_,"
         " posterior_sampling.fn.filename",
         "ignored: pbt.resources_per_trial.cpu",

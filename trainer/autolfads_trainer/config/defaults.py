@@ -58,7 +58,12 @@ def default_configuration(sizes: DataSizes) -> dict[str, Any]:
             "min_improvement_ratio": 5e-4,
             "hps": _search_space(),
         },
-        "trainer": {"max_epochs": 1000, "gradient_clip_val": 200, "engine": "auto"},
+        "trainer": {
+            "max_epochs": 1000,
+            "gradient_clip_val": 200,
+            "engine": "auto",
+            "precision": "auto",
+        },
         "posterior_sampling": {"num_samples": 50},
     }
 

@@ -132,6 +132,14 @@ class PbtSection(Section):
 
 # How a step is computed: in the fastest way, or as the model is written down.
 ENGINES = ("auto", "reference")
+# How exact matrix products are on a GPU, and what the trainer of others calls the last of them.
+PRECISIONS = ("auto", "tf32", "fp32")
+_AS_OTHERS_SAY = {32: "fp32", "32": "fp32", "32-true": "fp32"}
+
+
+def _precision(value: object) -> object:
+    known = isinstance(value, int | str) and not isinstance(value, bool)
+    return _AS_OTHERS_SAY.get(value, value) if known else value
 
 
 class TrainerSection(Section):
@@ -140,6 +148,7 @@ class TrainerSection(Section):
     max_epochs: Positive
     gradient_clip_val: Annotated[float | None, number(SCALE, or_null=True)] = None
     engine: Annotated[str, BeforeValidator(Choice(ENGINES))]
+    precision: Annotated[str, BeforeValidator(Choice(PRECISIONS)), BeforeValidator(_precision)]
 
 
 class PosteriorSamplingSection(Section):
