@@ -79,7 +79,7 @@ def parts(root: Path, arguments: Any) -> dict[str, float]:
 
     for _ in range(member.drawer.steps_per_epoch):
         timed("steps", member.take_step)
-    timed("validation", member._end_epoch)
+    timed("validation", lambda: member.end_epoch(member.trained(), member.validated()))
     spent = {name: seconds * arguments.epochs for name, seconds in spent.items()}
     timed("saving", lambda: member.save(root.parent / "member.ckpt"))
     return spent

@@ -11,7 +11,6 @@ import products
 import torch
 import yardstick
 
-from autolfads_trainer.engine.series import Series
 from autolfads_trainer.training.group import Group
 
 
@@ -28,7 +27,7 @@ def main() -> None:
     reference = yardstick.member(data, engine="reference")
 
     if device.type == "cuda":
-        population = Group(members, Series.of(data.train)).step  # side by side
+        population = Group.of(members).step  # side by side
     else:
 
         def population() -> None:

@@ -384,8 +384,9 @@ class Workers(Model):
     )
     members_at_once: AutoOrPositive = Field(
         default="auto",
-        description="How many members one worker trains side by side: a whole number, or `auto` "
-        "to let the worker choose by its device.",
+        description="How many members one worker trains side by side, in one process: a whole "
+        "number, or `auto`: on a GPU the population divided among the workers, at most 32; on a "
+        "CPU, which is faster with one after another, 1. Where memory is short it is halved.",
     )
     per_gpu: Positive = Field(
         default=2,

@@ -119,7 +119,7 @@ def commands() -> None:
 @click.option(
     "--workers",
     type=click.IntRange(min=1),
-    help="Worker processes.  [default: one for each core or two for each GPU, at most "
+    help="Worker processes.  [default: one for each core or each GPU, at most "
     "spec.workers.count and the population]",
 )
 @click.option(
@@ -170,6 +170,7 @@ def run(
     settings = Settings(
         most_workers=asked.spec.workers.count,
         workers=workers,
+        members_at_once=asked.spec.workers.members_at_once,
         device=device,
         worker_arguments=worker_arguments(
             threads, device, save_every, allow_import, data=owner.spec["data"].get("path")

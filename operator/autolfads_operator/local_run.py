@@ -14,6 +14,7 @@ from autolfads_operator.pools.local import LocalPool
 from autolfads_operator.view.pace import Pace
 from autolfads_operator.view.picture import Picture, picture_of
 from autolfads_operator.view.said import stopped_by
+from autolfads_trainer.lanes import share_of
 from autolfads_trainer.records import End, Owner, Run
 from autolfads_trainer.store import RunFolder
 
@@ -31,6 +32,7 @@ class Settings:
 
     most_workers: int
     workers: int | None = None  # as told; None: as many as the machine carries, at most the above
+    members_at_once: int | str = "auto"  # or a number
     device: str = "auto"
     worker_arguments: tuple[str, ...] = ()
 
@@ -40,8 +42,22 @@ class Settings:
             return self.workers
         if run is None:
             return 1
+        if self.members_at_once == "auto" and self._on_gpus:
+            return min(self.most_workers, run.population, len(gpus()))
         share = float(run.configuration["pbt"]["resources_per_trial"]["gpu"])
         return min(self.most_workers, run.population, default_workers(self.device, share))
+
+    def members_at_once_of(self, run: Run | None) -> int:
+        """Return how many members each worker is to train side by side."""
+        if self.members_at_once != "auto":
+            return int(self.members_at_once)
+        if run is None or not self._on_gpus:
+            return 1
+        return share_of(run.population, self.workers_for(run))
+
+    @property
+    def _on_gpus(self) -> bool:
+        return self.device != "cpu" and bool(gpus())
 
 
 def run_here(
@@ -73,6 +89,7 @@ def run_here(
         settings.worker_arguments,
         gpus=[] if settings.device == "cpu" else gpus(),
     )
+    pool.have_members_at_once(settings.members_at_once_of(run))
     begun = _Begun(folder, owner, pool)
     known = run is not None
     pace = Pace()
@@ -90,6 +107,8 @@ def run_here(
                 if not known and controller.ledger.run is not None:
                     known = True
                     pool.most = settings.workers_for(controller.ledger.run)
+                    at_once = settings.members_at_once_of(controller.ledger.run)
+                    pool.have_members_at_once(at_once)
                     if until_prepared:
                         pool.kill()  # there is nothing to save
                         break

@@ -12,7 +12,7 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from autolfads_operator.api import GROUP, KIND, VERSION, AutoLFADSRun, RunSpec
+from autolfads_operator.api import GROUP, KIND, VERSION, AutoLFADSRun
 from autolfads_operator.fields import RULE, Model
 from autolfads_operator.schema import PRESERVE, Node, child, dotted, expected, fields, structural
 from autolfads_trainer.userinput import InputError, nearest, shown
@@ -38,15 +38,9 @@ CLUSTER_ONLY = (
 def read_manifest(path: Path) -> AutoLFADSRun:
     """Read the manifest in `path`, for one machine or a cluster.
 
-    Raises `InputError`: no such file, not YAML, anything that `parse` refuses, or a feature that
-    is not supported yet.
+    Raises `InputError`: no such file, not YAML, or anything that `parse` refuses.
     """
-    source = str(path)
-    run = parse(read_yaml(path, "manifest"), source)
-    missing = unsupported(run.spec)
-    if missing:
-        raise InputError("\n".join(f"{source}: {what}" for what in missing))
-    return run
+    return parse(read_yaml(path, "manifest"), str(path))
 
 
 def parse(document: Mapping[str, Any], source: str) -> AutoLFADSRun:
@@ -77,17 +71,6 @@ def parse(document: Mapping[str, Any], source: str) -> AutoLFADSRun:
 def fields_without_meaning_locally(run: AutoLFADSRun) -> list[str]:
     """Return the fields that the user set and that one machine has no use for."""
     return [f"spec.{path}" for path in CLUSTER_ONLY if _is_set(run.spec, path)]
-
-
-def unsupported(spec: RunSpec) -> list[str]:
-    """Return what a run asks for that this version cannot do yet, one sentence each."""
-    sentences = []
-    if spec.workers.members_at_once not in ("auto", 1):
-        sentences.append(
-            f"spec.workers.membersAtOnce: not supported yet: {spec.workers.members_at_once}; "
-            "expected 1 or 'auto'"
-        )
-    return sentences
 
 
 def _is_set(part: Model, path: str) -> bool:

@@ -157,7 +157,7 @@ def work(options: dict[str, Any], life: str) -> int:
     """Be a worker."""
     from autolfads_trainer.store import RunFolder
     from autolfads_trainer.tasks import train
-    from autolfads_trainer.worker import Worker
+    from autolfads_trainer.worker import Process, Worker
 
     os.setsid()
     parent = os.getppid() if options.get("leaves_with_parent") else None
@@ -177,8 +177,10 @@ def work(options: dict[str, Any], life: str) -> int:
         return stop
 
     train._Attempt.after_step = told  # type: ignore[method-assign]
+    process = Process(parent)
+    process.hear_signals()
     worker = Worker(
-        RunFolder(root), life, device="cpu", save_every=options["save_every"], parent=parent
+        RunFolder(root), life, device="cpu", save_every=options["save_every"], process=process
     )
     code = worker.work()
     put(watch.notes / f"exit-{os.getpid()}", code)

@@ -20,7 +20,7 @@ def gpu() -> torch.device:
 def exact() -> Iterator[None]:
     """Products of matrices in full float32, so that a GPU can be held against a CPU."""
     # By hand: the switch is no attribute that monkeypatch could put back.
-    before = torch.backends.cuda.matmul.allow_tf32
-    torch.backends.cuda.matmul.allow_tf32 = False
+    before = torch.backends.cuda.matmul.fp32_precision
+    torch.backends.cuda.matmul.fp32_precision = "ieee"
     yield
-    torch.backends.cuda.matmul.allow_tf32 = before
+    torch.backends.cuda.matmul.fp32_precision = before

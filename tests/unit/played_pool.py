@@ -19,6 +19,7 @@ from ledger_examples import METRIC, Mini, WatchedFolder, claimed
 
 from autolfads_operator.controller.loop import Controller
 from autolfads_trainer.disk import make_folder, write_bytes
+from autolfads_trainer.lanes import lane_of
 from autolfads_trainer.records import End, Order, Outcome, Task, WorkerStatus
 from autolfads_trainer.store import RunFolder
 
@@ -78,6 +79,7 @@ class PlayedPool:
         prepare: Callable[[int], Play] | None = None,
         export: Callable[[int], Play] | None = None,
         luck: random.Random | None = None,
+        lanes: int = 1,
     ) -> None:
         self.folder = RunFolder(root)
         self.mini = mini or Mini()
@@ -86,6 +88,7 @@ class PlayedPool:
         self.prepare = prepare or always(0.0)
         self.export = export or always(0.0)
         self.luck = luck
+        self.lanes = lanes  # of each worker
         self.workers: dict[str, Generator[None, None, None]] = {}
         self.begun: list[str] = []  # attempts in the order in which work on them began
         self.saves: set[str] = set()  # checkpoints that were ever written
@@ -99,7 +102,7 @@ class PlayedPool:
         while len(self.workers) < min(count, self.most):
             life = f"worker-{next(self._numbers)}"
             self.ours.add(life)
-            self.workers[life] = _Worker(self, life).live()
+            self.workers[life] = _process(self, life)
 
     def leaving(self) -> set[str]:
         return self.told_to_leave
@@ -140,12 +143,24 @@ class PlayedPool:
             del self.workers[name]
 
 
+def _process(pool: PlayedPool, life: str) -> Generator[None, None, None]:
+    """Let the lanes of a process go on side by side. One that ends takes the others with it."""
+    lanes = [_Worker(pool, lane_of(life, number)).live() for number in range(pool.lanes)]
+    while True:
+        for lane in lanes:
+            try:
+                next(lane)
+            except StopIteration:
+                return
+        yield
+
+
 class _Worker:
     def __init__(self, pool: PlayedPool, life: str) -> None:
         self.pool = pool
         self.folder = pool.folder
         self.life = life
-        self.status = WorkerStatus(counter=0, doing="starting")
+        self.status = WorkerStatus(counter=0, doing="starting", lanes=pool.lanes)
 
     def live(self) -> Generator[None, None, None]:
         make_folder(self.folder.root / "workers")

@@ -355,7 +355,6 @@ def reason(claim: Any = SHARED, **spec: Any) -> str | None:
         ({"data": {"path": "/data/b.h5"}}, "PathOutsideData"),
         ({"data": {"path": "a/../../b.h5"}}, "PathOutsideData"),
         ({"configFile": "../c.yaml"}, "PathOutsideData"),
-        ({"workers": {"membersAtOnce": 4}}, "Unsupported"),
         (
             {"workers": {"podTemplate": {"volumes": [{"name": "scratch"}]}}},
             "PodTemplateInvalid",

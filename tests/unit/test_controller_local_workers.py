@@ -290,3 +290,29 @@ def test_a_status_that_cannot_be_read_holds_up_nobody(
         assert len(pool.lives()) == 2
         pool.drop(pool.lives()[0])  # it was silent for too long
         until(lambda: len(pool.lives()) == 1)
+
+
+def test_workers_that_train_fewer_at_once_are_replaced(folder: RunFolder, pool: LocalPool) -> None:
+    pool.most = 1
+    pool.want(1)
+    (first,) = pool.lives()
+    until(lambda: folder.status(first))
+    pool.have_members_at_once(3)
+    assert set(pool.leaving()) == {first}  # it gets nothing new to do
+
+    def another() -> bool:
+        pool.want(1)
+        return pool.lives() not in ([], [first])
+
+    until(another)
+    (second,) = pool.lives()
+    assert second not in pool.leaving()
+    until(lambda: folder.status(f"{second}-lane2"))
+    told = [folder.status(name) for name in (second, f"{second}-lane1", f"{second}-lane2")]
+    assert [status.lanes for status in told if status is not None] == [3, 3, 3]
+    assert folder.status(f"{second}-lane3") is None
+    pool.have_members_at_once(3)  # as they do
+    assert second not in pool.leaving()
+    folder.assign(second, Assignment(leave=True))  # its first lane is told for all
+    until(lambda: not pool.lives())
+    assert pool.processes[0].popen.returncode == 0

@@ -35,13 +35,13 @@ def _quick() -> Iterator[None]:
 
 
 @settings(deadline=None, max_examples=30)
-@given(mini=minis(), fate=fates, most=st.integers(1, 4), luck=seeds)
+@given(mini=minis(), fate=fates, most=st.integers(1, 4), luck=seeds, lanes=st.integers(1, 3))
 def test_every_run_ends_with_its_best_by_brute_force(
-    mini: Mini, fate: Fate, most: int, luck: int
+    mini: Mini, fate: Fate, most: int, luck: int, lanes: int
 ) -> None:
     with tempfile.TemporaryDirectory() as name:
         root = Path(name)
-        pool = PlayedPool(root, mini, most, fate, luck=random.Random(luck))
+        pool = PlayedPool(root, mini, most, fate, luck=random.Random(luck), lanes=lanes)
         end = to_the_end(controller_for(root, pool), pool)
 
         found = scores(root)

@@ -8,13 +8,13 @@ from ledger_examples import claimed
 
 from autolfads_trainer.records import Outcome, Task
 from autolfads_trainer.tasks.context import Said
-from autolfads_trainer.worker import Worker
+from autolfads_trainer.worker import Process, Worker
 
 
 def test_a_new_task_does_not_inherit_the_saves_of_the_last_one(tmp_path: Path) -> None:
     folder = claimed(tmp_path)
     (tmp_path / "workers").mkdir()
-    worker = Worker(folder, "w", device="cpu", save_every=300.0, parent=None)
+    worker = Worker(folder, "w", device="cpu", save_every=300.0, process=Process())
     seen = []
 
     def attempt(task: Task) -> Outcome:

@@ -21,7 +21,7 @@ from autolfads_trainer.places import Place
 from autolfads_trainer.records import Assignment, Outcome, Task
 from autolfads_trainer.store import RunFolder
 from autolfads_trainer.tasks.context import Said
-from autolfads_trainer.worker import LEFT, Worker
+from autolfads_trainer.worker import LEFT, Process, Worker
 
 ATTEMPT = "prepare/attempt-1"
 SPEC: dict[str, Any] = {
@@ -60,7 +60,9 @@ class MortalWorker(Worker):
 
 
 def a_worker(folder: RunFolder) -> Worker:
-    worker = MortalWorker(folder, "w", device="cpu", save_every=300.0, parent=None)
+    process = Process()
+    process.hear_signals()
+    worker = MortalWorker(folder, "w", device="cpu", save_every=300.0, process=process)
     worker.until = time.monotonic() + LONGEST_LIFE
     return worker
 

@@ -59,7 +59,9 @@ SMALL = one_file(1)
 # For good: the attempt's folder, its task and its outcome. And until the controller tidies up,
 # three small files that were cut off in the making.
 INTERRUPTION = folder(8) + SMALL * 5
-LIFE = SMALL * 5 + one_file(LOG)  # assignment and status, each with its temporary file
+LANE = SMALL * 5  # assignment and status, each with its temporary file
+LIFE = LANE + one_file(LOG)
+LANES_PER_MEMBER = 4  # of workers that train several members at once; more are of no use
 
 
 @dataclass(frozen=True)
@@ -195,7 +197,8 @@ def history(plan: Plan) -> Use:
 def workers(plan: Plan) -> Use:
     """Return what workers take: as many as members, and the logs of those that are over."""
     lives = plan.members + LOGS_KEPT
-    return LIFE * lives + folder(16 * lives)
+    lanes = LANES_PER_MEMBER * plan.members
+    return LIFE * lives + LANE * lanes + folder(16 * (lives + lanes))
 
 
 def results(plan: Plan) -> Use:

@@ -23,6 +23,7 @@ Count = Annotated[int, Field(ge=0, le=2**53)]
 Amount = Annotated[float, Field(ge=0, le=2**53, allow_inf_nan=False)]
 Positive = Annotated[int, Field(ge=1, le=2**53)]
 MOST_MEMBERS = 10_000
+MOST_LANES = 1_000  # each is asked for like a worker
 MOST_REFUSED = 2  # files that a disk may refuse to remove: `DiskUse` has room for them
 Life = Annotated[str, Field(pattern=r"\A[A-Za-z0-9][A-Za-z0-9._-]{0,252}\z")]
 Place = tuple[Count, Count]
@@ -215,3 +216,4 @@ class WorkerStatus(Record):
     device: str | None = None
     peak_memory_bytes: Count | None = None
     trouble: str | None = None  # of its disk, in plain words; None: there is none
+    lanes: Annotated[int, Field(ge=1, le=MOST_LANES)] = 1  # of its process: `lanes`

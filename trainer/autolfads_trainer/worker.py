@@ -11,17 +11,23 @@ import os
 import resource
 import signal
 import sys
+import threading
 import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 import click
 
 from autolfads_trainer.disk_errors import StoreError, may_pass
 from autolfads_trainer.freed_memory import keep_freed_memory
+from autolfads_trainer.lanes import lane_of, share_of
 from autolfads_trainer.patience import Patience
-from autolfads_trainer.records import Assignment, Outcome, Task, WorkerStatus
+from autolfads_trainer.records import MOST_LANES, Assignment, Outcome, Task, WorkerStatus
 from autolfads_trainer.store import RunFolder
 from autolfads_trainer.tasks.context import Context, MustLeave, Said, TaskGone
+from autolfads_trainer.tasks.shared import Shared
 from autolfads_trainer.userinput import InputError
 from autolfads_trainer.worker_log import WorkerLog, shortened
 
@@ -31,8 +37,44 @@ SLOWEST_WAIT = 1.0  # before there is one: a volume that remembers missing names
 SAY_EVERY = 0.2  # seconds between writes of the status while a task goes on
 
 
+@dataclass
+class Process:
+    """What the lanes of one process have in common.
+
+    Attributes:
+        parent: leave when this process is no longer the parent; None: never.
+        lanes: how many there are.
+        told_to_leave: by SIGTERM, or since one of the lanes has come to its end.
+    """
+
+    parent: int | None = None
+    lanes: int = 1
+    told_to_leave: bool = False
+    log: WorkerLog = field(default_factory=WorkerLog)
+
+    @cached_property
+    def shared(self) -> Shared:
+        """What their tasks share."""
+        return Shared(self.lanes, self.log.line)
+
+    @property
+    def must_leave(self) -> bool:
+        """Whether all are to save and leave."""
+        # A worker whose controller died would compete with its successor for the cores.
+        alone = self.parent is not None and os.getppid() != self.parent
+        return self.told_to_leave or alone
+
+    def hear_signals(self) -> None:
+        """Leave at SIGTERM. Ctrl-C is for the controller, which tells us."""
+        signal.signal(signal.SIGTERM, self._on_sigterm)
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+    def _on_sigterm(self, _signal: int, _frame: object) -> None:
+        self.told_to_leave = True
+
+
 class Worker:
-    """One life: looks at its assignment, does tasks, writes outcomes and its own status."""
+    """One lane: looks at its assignment, does tasks, writes outcomes and its own status."""
 
     def __init__(
         self,
@@ -41,7 +83,7 @@ class Worker:
         *,
         device: str,
         save_every: float,
-        parent: int | None,
+        process: Process,
         allow_import: tuple[str, ...] = (),
         data_at: Path | None = None,
         room_at: Path | None = None,
@@ -51,13 +93,15 @@ class Worker:
         self.folder = folder
         self.life = life
         self.device = device
-        self.parent = parent
+        self.process = process
         self.trains = trains
-        self.told_to_leave = False
-        self.status = WorkerStatus(counter=0, doing="starting", device=device)
+        # Together they write and look as often as one does that is alone, within reason.
+        self.say_every = SAY_EVERY * process.lanes
+        self.wait = WAIT * min(process.lanes, 8)
+        self.status = WorkerStatus(counter=0, doing="starting", device=device, lanes=process.lanes)
         self.last_said = 0.0
         self.idle_since: float | None = None
-        self.log = WorkerLog()
+        self.log = process.log
         self.patience = Patience(say=self._tell_trouble, stop=self._stop_waiting)
         self.context = Context(
             folder=folder,
@@ -71,12 +115,11 @@ class Worker:
             data_at=data_at,
             room_at=room_at,
             gpu_share=gpu_share,
+            shared=process.shared,
         )
 
     def work(self) -> int:
         """Do tasks until the run is over or this worker must leave; return the exit code."""
-        signal.signal(signal.SIGTERM, self._on_sigterm)
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the controller, which tells us
         self._first_words()
         done: str | None = None
         warm = False
@@ -95,7 +138,7 @@ class Worker:
                     _import_torch()
                     warm = True
                 self._breathe()
-                time.sleep(WAIT)
+                time.sleep(self.wait)
                 continue
             done = assignment.task
             try:
@@ -147,12 +190,7 @@ class Worker:
             return Outcome(outcome="failed", reason=shortened(reason))
 
     def _must_leave(self) -> bool:
-        # A worker whose controller died would compete with its successor for the cores.
-        alone = self.parent is not None and os.getppid() != self.parent
-        return self.told_to_leave or alone
-
-    def _on_sigterm(self, _signal: int, _frame: object) -> None:
-        self.told_to_leave = True
+        return self.process.must_leave
 
     def _stop_waiting(self) -> None:
         if self._must_leave():
@@ -165,7 +203,7 @@ class Worker:
 
     def _say(self, said: Said) -> None:
         now = time.monotonic()
-        if now - self.last_said >= SAY_EVERY or said.doing != self.status.doing:
+        if now - self.last_said >= self.say_every or said.doing != self.status.doing:
             self._report(**vars(said))
 
     def _announce(self, said: Said) -> None:
@@ -213,6 +251,47 @@ class Worker:
         self.last_said = time.monotonic()
 
 
+def work_in_lanes(process: Process, lanes: Sequence[Worker]) -> int:
+    """Do tasks in all lanes until the run is over or all must leave; return the exit code.
+
+    The first lane is this thread's: signals come to it, and it is told when the run is over.
+    """
+    errors: list[BaseException] = []
+
+    def work(lane: Worker) -> None:
+        try:
+            lane.work()
+        except BaseException as error:
+            errors.append(error)
+        finally:
+            process.told_to_leave = True
+
+    threads = [threading.Thread(target=work, args=(lane,), name=lane.life) for lane in lanes[1:]]
+    for thread in threads:
+        thread.start()
+    try:
+        code = lanes[0].work()
+    finally:
+        process.told_to_leave = True
+        for thread in threads:
+            thread.join()
+    if errors:
+        raise errors[0]
+    return code
+
+
+def number_of_lanes(folder: RunFolder, members_at_once: str, workers: int, device: str) -> int:
+    """Return how many lanes `--members-at-once` asks for: N, or with `auto` a share of the members.
+
+    On a CPU members are faster one after another, and more lanes than members are of no use.
+    """
+    run = folder.run()  # it is frozen before there are workers that train
+    population = MOST_LANES if run is None else run.population
+    if members_at_once != "auto":
+        return max(1, min(int(members_at_once), population, MOST_LANES))
+    return 1 if run is None or device == "cpu" else share_of(population, workers)
+
+
 def _named(error: Exception) -> str:
     return f"{type(error).__name__}: {error}"
 
@@ -236,6 +315,12 @@ def _import_torch() -> None:
     from autolfads_trainer.tasks import train  # noqa: F401, PLC0415
 
 
+def _whole_or_auto(_context: click.Context, _option: click.Parameter, value: str) -> str:
+    if value != "auto" and not (value.isascii() and value.isdecimal() and int(value)):
+        raise click.BadParameter(f"found {value!r}; expected a whole number of at least 1, or auto")
+    return value
+
+
 @click.command()
 @click.option("--run", "root", type=click.Path(path_type=Path), required=True)
 @click.option("--life", required=True, help="This worker's name, never used again.")
@@ -255,6 +340,15 @@ def _import_torch() -> None:
     show_default=True,
     help="How much of the GPU's memory may be used, where workers share one.",
 )
+@click.option(
+    "--members-at-once",
+    metavar="N|auto",
+    default="1",
+    show_default=True,
+    callback=_whole_or_auto,
+    help="How many members are trained side by side; auto: as many as are this worker's share.",
+)
+@click.option("--workers", default=1, show_default=True, help="Who share the members.")
 @click.option("--only-prepares", is_flag=True, help="It need not load what training needs.")
 def main(
     root: Path,
@@ -267,26 +361,35 @@ def main(
     data_at: Path | None,
     room_at: Path | None,
     gpu_share: float,
+    members_at_once: str,
+    workers: int,
     only_prepares: bool,
 ) -> None:
     """Work for the run in a run directory. Started by a controller, not by hand."""
     # Read by OpenMP when torch is loaded, which is later.
     os.environ["OMP_NUM_THREADS"] = os.environ["MKL_NUM_THREADS"] = str(threads)
     keep_freed_memory()
-    worker = Worker(
-        RunFolder(root),
-        life,
-        device=device,
-        save_every=save_every,
-        parent=parent,
-        allow_import=allow_import,
-        data_at=data_at,
-        room_at=room_at,
-        gpu_share=gpu_share,
-        trains=not only_prepares,
-    )
     try:
-        sys.exit(worker.work())
+        folder = RunFolder(root)
+        process = Process(parent)
+        process.hear_signals()
+        process.lanes = number_of_lanes(folder, members_at_once, workers, device)
+        lanes = [
+            Worker(
+                folder,
+                lane_of(life, number),
+                device=device,
+                save_every=save_every,
+                process=process,
+                allow_import=allow_import,
+                data_at=data_at,
+                room_at=room_at,
+                gpu_share=gpu_share,
+                trains=not only_prepares,
+            )
+            for number in range(process.lanes)
+        ]
+        sys.exit(work_in_lanes(process, lanes))
     except (StoreError, OSError) as error:
         click.echo(f"worker {life}: {error}", err=True)
         sys.exit(1)

@@ -12,7 +12,6 @@ from autolfads_operator.cluster.names import DATA, Reason
 from autolfads_operator.cluster.packing.base import Finding
 from autolfads_operator.cluster.run_object import RunObject
 from autolfads_operator.fields import Model
-from autolfads_operator.manifest import unsupported
 
 DEEPEST = 100  # levels
 
@@ -34,11 +33,6 @@ def objection(asked: Asked) -> Finding | None:
         if finding is not None:
             return finding
     return None
-
-
-def _supported(asked: Asked) -> Finding | None:
-    sentences = unsupported(asked.run.spec)
-    return Finding(Reason.UNSUPPORTED, "; ".join(sentences)) if sentences else None
 
 
 def _not_too_deep(asked: Asked) -> Finding | None:
@@ -125,7 +119,6 @@ def claim_objection(name: str, claim: Mapping[str, Any] | None) -> Finding | Non
 
 CHECKS: tuple[Callable[[Asked], Finding | None], ...] = (
     _not_too_deep,
-    _supported,
     _paths_within,
     _template_fits,
     _is_the_same_user,

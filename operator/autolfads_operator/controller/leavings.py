@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from autolfads_operator.controller.observe import last_words
 from autolfads_operator.controller.removals import Removals
+from autolfads_trainer.lanes import process_of
 from autolfads_trainer.places import is_temporary
 from autolfads_trainer.store import RunFolder
 
@@ -108,7 +109,8 @@ class Leavings:
             of_it = [name for name in half_made if life in name]
             files = (f"{life}.json", f"{life}.status.json", *of_it)
             self._files.extend(f"workers/{name}" for name in files)
-            self._gone.append(life)
+            if process_of(life) == life:  # its lanes write into one log
+                self._gone.append(life)
             if len(self._gone) > LOGS_KEPT:
                 self._files.append(f"workers/{self._gone.popleft()}.log")
         self._over.clear()

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from autolfads_operator.controller.act import act
+from autolfads_operator.controller.lanes import Lanes
 from autolfads_operator.controller.leavings import Leavings
 from autolfads_operator.controller.ledger import Ledger
 from autolfads_operator.controller.observe import abandon, note_outcomes, read_statuses, trouble_in
@@ -20,6 +21,7 @@ from autolfads_operator.controller.tidy import Tidier
 from autolfads_operator.controller.vitals import Vitals
 from autolfads_operator.pools import Pool
 from autolfads_trainer.disk_errors import may_pass
+from autolfads_trainer.lanes import process_of
 from autolfads_trainer.records import Assignment, Owner, WorkerStatus
 from autolfads_trainer.store import RunFolder
 from autolfads_trainer.userinput import InputError
@@ -51,6 +53,7 @@ class Controller:
     statuses: dict[str, WorkerStatus] = field(init=False, default_factory=dict)  # strangers', too
     more: bool = field(init=False, default=False)  # whether the last turn left something to do
     left: list[str] = field(init=False, default_factory=list)  # at the end, not to be removed
+    _lanes: Lanes = field(init=False)  # `pool` itself
     _removals: Removals = field(init=False)
     _tidier: Tidier = field(init=False)
     _leavings: Leavings = field(init=False)
@@ -65,7 +68,9 @@ class Controller:
     _unread: dict[str, float] = field(init=False, default_factory=dict)  # dead workers' statuses
 
     def __post_init__(self) -> None:
+        self.pool = self._lanes = Lanes(self.pool)
         self.ledger = read_ledger(self.folder, self.owner, self.most_held)
+        self._know_lanes()
         self._removals = Removals(self.folder)
         self._tidier = Tidier(self._removals)
         self._leavings = Leavings(
@@ -130,7 +135,8 @@ class Controller:
         until = time.perf_counter() + AT_THE_END
         try:
             for life in self.pool.lives():
-                self.folder.assign(life, Assignment(leave=True))
+                if process_of(life) == life:  # its first lane leaves for all
+                    self.folder.assign(life, Assignment(leave=True))
             done = self._tidier.tidy(self.ledger, until)
             self._tidy_lives(now, until)
         except OSError as error:
@@ -147,6 +153,7 @@ class Controller:
         found = read_statuses(self.folder, asked)
         self.vitals.hear(asked, found, now)
         self.statuses = found
+        self._know_lanes()
         self._ask_the_disk(lives, now)
         for life in self.vitals.silent(lives, now):
             self.pool.drop(life)
@@ -154,6 +161,10 @@ class Controller:
         lives = [life for life in lives if life not in self._dropped]
         self._see_what_others_did(found, now)
         return lives
+
+    def _know_lanes(self) -> None:
+        at_work = (attempt.task.worker for attempt in self.ledger.open_attempts())
+        self._lanes.note(self.statuses, at_work)
 
     def _ask_the_disk(self, lives: list[str], now: float) -> None:
         """Write something small when workers are quiet. Raises `OSError` where nobody can write.

@@ -11,12 +11,13 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from autolfads_operator.errors import RunStopped
 from autolfads_trainer.disk_errors import may_pass
+from autolfads_trainer.lanes import process_of
 from autolfads_trainer.store import RunFolder
 
 SPACE_TO_SPEAK = 1_000_000  # bytes: with less, not even a log can be written
@@ -38,7 +39,7 @@ def new_life() -> str:
 def is_of_a_worker(name: str) -> bool:
     """Return whether a file in `workers/` has a name that a worker's files have."""
     life, _, kind = name.partition(".")
-    return _LIFE.fullmatch(life) is not None and kind in ("log", "json", "status.json")
+    return _LIFE.fullmatch(process_of(life)) is not None and kind in ("log", "json", "status.json")
 
 
 @dataclass(frozen=True)
@@ -64,6 +65,8 @@ class LocalPool:
         self.most = most
         self.arguments = arguments
         self.gpus = list(gpus)  # as CUDA_VISIBLE_DEVICES names them; each worker sees one
+        self.members_at_once = 1
+        self.told: set[str] = set()  # those that were told to leave, each for another
         self.processes: list[_Process] = []
         self.bad_starts = 0
         self.given_up: set[str] = set()  # killed, and not waited for
@@ -79,6 +82,7 @@ class LocalPool:
         self.worked |= {process.life for process in self.processes if self._has_worked(process)}
         for process in [p for p in self.processes if p.popen.poll() is not None]:
             self.processes.remove(process)
+            self.told.discard(process.life)
             self.bad_starts = 0 if process.life in self.worked else self.bad_starts + 1
             if self.bad_starts >= MAX_BAD_STARTS:
                 raise RunStopped(f"workers die as they start; {_last_words(process)}")
@@ -108,9 +112,17 @@ class LocalPool:
         """Return whether the worker was started here."""
         return life in self.started
 
-    def leaving(self) -> Sequence[str]:
-        """Return nobody: here they are told to leave when there are no more turns."""
-        return ()
+    def leaving(self) -> Collection[str]:
+        """Return those that others take the place of. At the end there are no more turns."""
+        return self.told
+
+    def have_members_at_once(self, count: int) -> None:
+        """Have each worker train so many members side by side; those that do not are replaced."""
+        if count == self.members_at_once:
+            return
+        self.members_at_once = count
+        self.told.update(process.life for process in self.processes)
+        self.tell_to_leave()
 
     def _has_worked(self, process: _Process) -> bool:
         if process.life in self.worked:
@@ -135,6 +147,8 @@ class LocalPool:
             *("-m", "autolfads_trainer.worker", "--run", str(self.folder.root), "--life", life),
             *("--parent", str(os.getpid()), *self.arguments),
         ]
+        if self.members_at_once > 1:
+            command += ["--members-at-once", str(self.members_at_once)]
         gpu = self._emptiest_gpu()
         environment = os.environ if gpu is None else {**os.environ, "CUDA_VISIBLE_DEVICES": gpu}
         with log.open("wb") as output:

@@ -11,6 +11,7 @@ from autolfads_operator.controller.ledger import Ledger, Leg
 from autolfads_operator.controller.observe import trouble_in
 from autolfads_operator.controller.orders import last_of
 from autolfads_operator.pbt import generation_epochs
+from autolfads_trainer.lanes import process_of
 from autolfads_trainer.records import Run, WorkerStatus
 
 MemberState = Literal["waiting", "training", "finished", "lost"]
@@ -102,7 +103,7 @@ def picture_of(ledger: Ledger, statuses: Mapping[str, WorkerStatus]) -> Picture:
         best_score=best.score if best else None,
         epochs_done=done,
         epochs_in_all=in_all,
-        workers=len(statuses),
+        workers=len({process_of(life) for life in statuses}),
         reason=ledger.end.reason if ledger.end else None,
         notes=run.notes if run else (),
         trouble=trouble_in(statuses),

@@ -44,7 +44,7 @@ class Split:
             yield part, Split(self.encod[part], self.recon[part], self.ext_input[part], truth)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Dataset:
     """Both splits of one session."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -66,14 +66,23 @@ class Series:
             yield (
                 part,
                 Series(
-                    self.encod[:, part],
-                    self.recon[:, part],
-                    self.ext_input[:, part],
-                    None if self.truth is None else self.truth[:, part],
-                    self.log_factorials[part],
-                    None if self.truth_sums is None else self.truth_sums[part],
+                    self.encod[..., part, :],
+                    self.recon[..., part, :],
+                    self.ext_input[..., part, :],
+                    None if self.truth is None else self.truth[..., part, :],
+                    self.log_factorials[..., part],
+                    None if self.truth_sums is None else self.truth_sums[..., part, :, :],
                 ),
             )
+
+    def of_all(self, members: int) -> Series:
+        """Return the same trials for each of some members, on a leading axis; nothing is copied."""
+
+        def spread(values: Tensor) -> Tensor:
+            return values.expand(members, *values.shape)
+
+        found = {name: value for name, value in vars(self).items() if value is not None}
+        return replace(self, **{name: spread(value) for name, value in found.items()})
 
 
 def _time_first(values: Tensor) -> Tensor:

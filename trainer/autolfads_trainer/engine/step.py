@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+from weakref import WeakKeyDictionary
+
 import torch
 from torch import Tensor
 
@@ -20,8 +23,17 @@ from autolfads_trainer.training.scores import Scores
 class Engine:
     """A data set as the engine reads it, and what a member asks of it."""
 
+    _made: ClassVar[WeakKeyDictionary[Dataset, Engine]] = WeakKeyDictionary()
+
     def __init__(self, data: Dataset) -> None:
         self.train, self.valid = Series.of(data.train), Series.of(data.valid)
+
+    @classmethod
+    def of(cls, data: Dataset) -> Engine:
+        """Return the one for `data`: it is laid out once for all members and generations."""
+        if data not in cls._made:
+            cls._made[data] = cls(data)
+        return cls._made[data]
 
     def training_loss(
         self, model: LFADS, draws: StepDraws, hp: Hyperparameters, scores: Scores | None = None
@@ -50,13 +62,10 @@ def training_loss(
     """Return the loss of one batch, deterministic given `draws`."""
     batch = data.take(draws.trials)
     flows = _drop_input(batch.encod, draws, hp, model.sizes.ic_enc_seq_len)
-    dropping = Dropping(draws.noise, hp["dropout_rate"])
-    one = Pass(model, parameters, dropping)
-    encoded = one.encode(batch.encod)
+    one = Pass(model, parameters, Dropping(draws.noise, hp["dropout_rate"]))
     samples = Samples(draws.noise.ic_sample, draws.noise.co_sample)
-    decoded = one.decode(encoded, batch.ext_input, samples)
-    recon = reconstruction(parameters, decoded.factors, batch, flows, scores)
-    posteriors = Posteriors(encoded.ic_mean, encoded.ic_std, decoded.co_means, decoded.co_stds)
+    factors, posteriors = _through(one, batch, samples)
+    recon = reconstruction(parameters, factors, batch, flows, scores)
     return compute_loss(model, parameters, recon, posteriors, draws.noise.co_sample, hp)
 
 
@@ -74,17 +83,22 @@ def validation_pass(
     """Return the parts of the loss over all of `data`: `training.step.validation_pass`."""
     sums: dict[str, Tensor] = {}
     for part, batch in data.chunks(batch_size):
-        one = Pass(model, parameters, Dropping(None, None))
-        encoded = one.encode(batch.encod)
-        decoded = one.decode(encoded, batch.ext_input, None)
-        recon = reconstruction(parameters, decoded.factors, batch, None, scores)
-        posteriors = Posteriors(encoded.ic_mean, encoded.ic_std, decoded.co_means, decoded.co_stds)
+        factors, posteriors = _through(Pass(model, parameters, Dropping(None, None)), batch, None)
+        recon = reconstruction(parameters, factors, batch, None, scores)
         drawn = noise[..., part, :]
         parts = compute_loss(model, parameters, recon, posteriors, drawn, hp).parts
         share = batch.trials / data.trials
         for name, value in parts.items():
             sums[name] = sums.get(name, torch.zeros_like(value)) + share * value
     return sums
+
+
+def _through(one: Pass, batch: Series, samples: Samples | None) -> tuple[Tensor, Posteriors]:
+    """Return the factors `(R, B, F)` of a batch, and its posteriors."""
+    encoded = one.encode(batch.encod)
+    decoded = one.decode(encoded, batch.ext_input, samples)
+    found = (encoded.ic_mean, encoded.ic_std, decoded.co_means, decoded.co_stds)
+    return decoded.factors, Posteriors(*found)
 
 
 def reconstruction(

@@ -55,24 +55,44 @@ class Noise:
 
 def draw_samples(sizes: Sizes, trials: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
     """Draw what samples the posteriors of initial condition `(B, I)` and control `(R, B, U)`."""
-    device = generator.device
-    return (
-        torch.randn(trials, sizes.ic_dim, generator=generator, device=device),
-        torch.randn(sizes.recon_seq_len, trials, sizes.co_dim, generator=generator, device=device),
-    )
+    ic, co = draw_samples_of_all(sizes, trials, [generator])
+    return ic[0], co[0]
+
+
+def draw_samples_of_all(
+    sizes: Sizes, trials: int, generators: Sequence[torch.Generator]
+) -> tuple[Tensor, Tensor]:
+    """Draw the same for members on a leading axis, each by its own generator."""
+    device, members = generators[0].device, len(generators)
+    shapes = (trials, sizes.ic_dim), (sizes.recon_seq_len, trials, sizes.co_dim)
+    ic, co = (torch.empty(members, *shape, device=device) for shape in shapes)
+    for number, generator in enumerate(generators):
+        ic[number].normal_(generator=generator)
+        co[number].normal_(generator=generator)
+    return ic, co
 
 
 def draw_uniform(
     shapes: Sequence[tuple[int, ...]], generator: torch.Generator
 ) -> tuple[Tensor, ...]:
     """Draw uniform numbers (see `LEVELS`) of several shapes at once."""
-    # Four of them are in each number that the generator gives: each shape begins a new one.
+    return tuple(part[0] for part in draw_uniform_of_all(shapes, [generator]))
+
+
+def draw_uniform_of_all(
+    shapes: Sequence[tuple[int, ...]], generators: Sequence[torch.Generator]
+) -> tuple[Tensor, ...]:
+    """Draw the same for members on a leading axis, each by its own generator."""
+    # Four of them are in each number that a generator gives: each shape begins a new one.
     sizes = [4 * math.ceil(math.prod(shape) / 4) for shape in shapes]
-    drawn = torch.empty(sum(sizes) // 4, dtype=torch.int64, device=generator.device)
-    drawn.random_(-(2**63), None, generator=generator)
-    parts = torch.split(drawn.view(torch.int16), sizes)
+    members = len(generators)
+    drawn = torch.empty(members, sum(sizes) // 4, dtype=torch.int64, device=generators[0].device)
+    for number, generator in enumerate(generators):
+        drawn[number].random_(-(2**63), None, generator=generator)
+    parts = torch.split(drawn.view(torch.int16), sizes, dim=1)
     return tuple(
-        part[: math.prod(shape)].view(shape) for part, shape in zip(parts, shapes, strict=True)
+        part[:, : math.prod(shape)].view(members, *shape)
+        for part, shape in zip(parts, shapes, strict=True)
     )
 
 

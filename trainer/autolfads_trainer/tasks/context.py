@@ -12,6 +12,7 @@ from autolfads_trainer.patience import SEEN_WITHIN, Patience
 from autolfads_trainer.records import Run
 from autolfads_trainer.store import RunFolder
 from autolfads_trainer.tasks.bad_sector import BadSectors, Unreadable, lists
+from autolfads_trainer.tasks.shared import Shared
 from autolfads_trainer.userinput import InputError
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
     from autolfads_trainer.data.dataset import Dataset
     from autolfads_trainer.data.hdf5 import Recording
-
+    from autolfads_trainer.training.member import Member
 
 T = TypeVar("T")
 
@@ -62,7 +63,7 @@ class Context:
     room_at: Path | None = None  # the folder whose disk must have room; None: the run's
     gpu_share: float = 1.0  # of the GPU's memory, where several workers have one
     steps: int = 0  # of the optimizer, in all tasks so far
-    _data: tuple[str, Recording, Dataset] | None = field(default=None, repr=False)
+    shared: Shared = field(default_factory=Shared, repr=False)
 
     def run(self) -> Run:
         """What was frozen."""
@@ -88,6 +89,15 @@ class Context:
             # Time-slicing keeps nobody from the memory of the others.
             torch.cuda.set_per_process_memory_fraction(self.gpu_share, device.index or 0)
         return device
+
+    def train(self, member: Member, after_step: Callable[[Member], bool]) -> bool:
+        """Train a member to its leg's end or until told to stop: `Member.train`."""
+
+        def waits() -> bool:
+            self.say(Said("waiting for a place among the members in training"))
+            return self.must_leave()
+
+        return self.shared.train(member, after_step, waits)
 
     def data_path(self, run: Run) -> Path:
         """Where the data of the run is."""
@@ -117,10 +127,19 @@ class Context:
 
     def data(self, run: Run) -> tuple[Recording, Dataset]:
         """Read the data, once in a worker's life, and see that it is what `prepare` saw."""
+        while not self.shared.data_lock.acquire(timeout=1):
+            self.say(Said("reading the data"))  # another lane does
+        try:
+            return self._data(run)
+        finally:
+            self.shared.data_lock.release()
+
+    def _data(self, run: Run) -> tuple[Recording, Dataset]:
         from autolfads_trainer.data.dataset import Dataset  # noqa: PLC0415
         from autolfads_trainer.data.hdf5 import fingerprint, read_recording  # noqa: PLC0415
 
-        if self._data is None or self._data[0] != run.data.sha256:
+        found_before = self.shared.data
+        if found_before is None or found_before[0] != run.data.sha256:
             path = self.data_path(run)
             # First of all, since it tells a disk's trouble, which passes, as what it is.
             found = self.file_of_a_user(path, lambda p: fingerprint(p) if p.is_file() else None)
@@ -137,5 +156,5 @@ class Context:
                     "was, or a new run in another folder"
                 )
             dataset = Dataset.of(recording, self.torch_device())
-            self._data = (run.data.sha256, recording, dataset)
-        return self._data[1], self._data[2]
+            found_before = self.shared.data = (run.data.sha256, recording, dataset)
+        return found_before[1], found_before[2]

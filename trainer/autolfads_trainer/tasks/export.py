@@ -34,6 +34,7 @@ from autolfads_trainer.tasks.start import Damaged, loaded
 from autolfads_trainer.training.checkpoint import save_file
 from autolfads_trainer.training.draws import seed_of
 from autolfads_trainer.training.member import by_reference
+from autolfads_trainer.training.precision import exactly
 
 EXAMPLE_TRIALS = 3
 FORMAT = 1  # of summary.json: raised when a key changes its meaning
@@ -118,15 +119,17 @@ def _sample(context: Context, run: Run, model: LFADS, data: Dataset) -> dict[str
             if context.must_leave():
                 raise MustLeave
 
-        outputs[split] = posterior_means(
-            model,
-            getattr(data, split),
-            samples=samples,
-            batch_size=int(run.configuration["datamodule"]["batch_size"]),
-            seed=seed_of(run.seed, "export", split),
-            progress=progress,
-            reference=by_reference(run.configuration),
-        )
+        # Not as the tasks before have left it: results do not depend on what this worker did.
+        with exactly(context.torch_device()):
+            outputs[split] = posterior_means(
+                model,
+                getattr(data, split),
+                samples=samples,
+                batch_size=int(run.configuration["datamodule"]["batch_size"]),
+                seed=seed_of(run.seed, "export", split),
+                progress=progress,
+                reference=by_reference(run.configuration),
+            )
     return outputs
 
 

@@ -16,6 +16,7 @@ from autolfads_trainer.results.fitlog import rows_text
 from autolfads_trainer.tasks.context import Context, MustLeave, Said, TaskGone
 from autolfads_trainer.tasks.start import Damaged, loaded
 from autolfads_trainer.training.member import Leg, Member
+from autolfads_trainer.training.precision import use_precision
 from autolfads_trainer.userinput import InputError
 
 LOOK_EVERY = 5.0  # seconds between looks at whether the task is still ours
@@ -24,6 +25,11 @@ TRY_AGAIN = 30.0  # seconds at most until a save that the disk refused is tried 
 
 def train(context: Context, task: Task) -> Outcome:
     """Train, save and score. The outcome is `finished`, or `saved` when told to leave."""
+    with context.shared.coming():
+        return _train(context, task)
+
+
+def _train(context: Context, task: Task) -> Outcome:
     started = time.monotonic()
     run = context.run()
     if task.order is None:
@@ -39,6 +45,7 @@ def train(context: Context, task: Task) -> Outcome:
         )
     context.say(Said("reading the data"))
     _, data = context.data(run)
+    use_precision(run.configuration["trainer"].get("precision", "auto"), context.torch_device())
     configuration = with_hyperparameters(run.configuration, order.hyperparameters)
     leg = Leg(order.member, order.generation, order.start_epoch, order.epochs)
     member = Member(configuration, data, leg, run.seed, run.pbt.metric)
@@ -48,7 +55,7 @@ def train(context: Context, task: Task) -> Outcome:
         return damage.outcome
 
     attempt = _Attempt(context, task, member)
-    at_end = member.train(attempt.after_step)
+    at_end = context.train(member, attempt.after_step)
     if not attempt.save_at_last(wait=at_end):
         return attempt.outcome("saved", UNSAVED)
     if not at_end:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from autolfads_trainer.model.noise import Noise, draw_samples, draw_uniform
+from autolfads_trainer.model.noise import Noise, draw_samples_of_all, draw_uniform_of_all
 from autolfads_trainer.model.sizes import Sizes
 
 
@@ -49,21 +50,17 @@ class StepDrawer:
 
     def draw(self) -> StepDraws:
         """Draw everything that is random in the next step."""
-        generator = self.generator
+        trials = self.next_trials()
+        return draw_step(self.sizes, trials, self.generator)
+
+    def next_trials(self) -> Tensor:
+        """Return the trials of the next step; the rest of what it needs is to be drawn after it."""
         if self.step == 0:
-            self.order = torch.randperm(self.trials, generator=generator, device=generator.device)
+            device = self.generator.device
+            self.order = torch.randperm(self.trials, generator=self.generator, device=device)
         start = self.step * self.batch_size
-        chosen = self.order[start : start + self.batch_size]
-        sizes = self.sizes
-        observed = sizes.encod_seq_len - sizes.ic_enc_seq_len
-        shape = (observed, self.batch_size, sizes.encod_data_dim)
-        drop, passing, *uniform = draw_uniform(
-            [shape, shape, *Noise.uniform_shapes(sizes, self.batch_size)], generator
-        )
-        noise = Noise.of(uniform, *draw_samples(sizes, self.batch_size, generator))
-        draws = StepDraws(trials=chosen, cd_drop=drop, cd_pass=passing, noise=noise)
         self.step = (self.step + 1) % self.steps_per_epoch
-        return draws
+        return self.order[start : start + self.batch_size]
 
     def state(self) -> dict[str, Any]:
         """Return what `restore` needs to go on with the very next number."""
@@ -78,3 +75,26 @@ class StepDrawer:
         self.generator.set_state(state["generator"])
         self.order = state["order"].to(self.order.device)
         self.step = int(state["step"])
+
+
+def draw_step(sizes: Sizes, trials: Tensor, generator: torch.Generator) -> StepDraws:
+    """Draw what a step needs beside its `trials (B,)`."""
+    drawn = draw_step_of_all(sizes, trials.unsqueeze(0), [generator])
+    noise = Noise(**{name: value[0] for name, value in vars(drawn.noise).items()})
+    return StepDraws(trials, drawn.cd_drop[0], drawn.cd_pass[0], noise)
+
+
+def draw_step_of_all(
+    sizes: Sizes, trials: Tensor, generators: Sequence[torch.Generator]
+) -> StepDraws:
+    """Draw what a step of members `trials (M, B)` needs, each by its own generator.
+
+    All of it has a leading axis of members, and is for each what `draw_step` gives.
+    """
+    batch = trials.shape[-1]
+    shape = (sizes.encod_seq_len - sizes.ic_enc_seq_len, batch, sizes.encod_data_dim)
+    drop, passing, *uniform = draw_uniform_of_all(
+        [shape, shape, *Noise.uniform_shapes(sizes, batch)], generators
+    )
+    noise = Noise.of(uniform, *draw_samples_of_all(sizes, batch, generators))
+    return StepDraws(trials=trials, cd_drop=drop, cd_pass=passing, noise=noise)

@@ -2,60 +2,137 @@
 
 A step of all is one pass of the engine with a leading axis of members. Nothing of a member touches
 another: not its numbers that are not finite, not its random stream, not the norm of its gradient.
+On a GPU a step is captured once, and then replayed: members come and go, and hyperparameters
+change, as values that are written into the memory of the group.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import fields
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from autolfads_trainer.engine.series import Series
-from autolfads_trainer.engine.step import training_loss
+from autolfads_trainer.engine.step import Engine, training_loss, validation_pass
+from autolfads_trainer.training.captured import Captured
+from autolfads_trainer.training.draws import draw_step_of_all
+from autolfads_trainer.training.group_memory import Flat, Places, generator_like, places_of
 from autolfads_trainer.training.hyperparameters import Hyperparameters
-from autolfads_trainer.training.member import Member
+from autolfads_trainer.training.loss import stacked
+from autolfads_trainer.training.member import Member, means
 from autolfads_trainer.training.optimizer import adamw, clip_factor
+from autolfads_trainer.training.precision import exactly
 from autolfads_trainer.training.scores import Scores
 
 
 class Group:
-    """Some members, a step at a time. Each can be saved, validated and scored as if it were alone.
+    """Some members, a step at a time, each in a place of its own.
 
-    Raises `ValueError` where they are of different shapes, or differ in more than what is tuned.
+    While a member is held here it can be saved and read as if it were alone. A place can be empty:
+    then it computes something that nobody looks at.
     """
 
-    def __init__(self, members: Sequence[Member], data: Series) -> None:
-        self.members, self.data = list(members), data
-        first = self.first = self.members[0]
-        if any(_alike(member) != _alike(first) for member in self.members):
-            raise ValueError("members of a group differ in more than what can be tuned")
-        optimizers = [member.optimizer for member in self.members]
-        self.trained = Flat([optimizer.parameters for optimizer in optimizers])
-        self.means = Flat([optimizer.means for optimizer in optimizers])
-        self.squares = Flat([optimizer.squares for optimizer in optimizers])
-        self.steps = _shared([vars(optimizer) for optimizer in optimizers], "steps")
-        rest = [
-            {
-                name: parameter
-                for name, parameter in member.model.named_parameters()
-                if name not in self.trained.named
-            }
-            for member in self.members
-        ]
+    def __init__(self, first: Member, places: int) -> None:
+        """Make empty places for members like `first`.
+
+        Raises `TypeError` for one that is not trained by the engine, and torch's errors where there
+        is not enough memory: a step and a validation are rehearsed, and on a GPU captured.
+        """
+        if not isinstance(first.way, Engine):
+            raise TypeError("members of a group are trained by the engine")
+        self.first, self.kind = first, kind_of(first)
+        self.members: list[Member | None] = [None] * places
+        self.data = first.way.train
+        self.valid = first.way.valid.of_all(places)
+        self.valid_noise = first.valid_noise.expand(places, *first.valid_noise.shape)
+        optimizer = first.optimizer
+        self.trained = Flat(optimizer.parameters, places)
+        self.means = Flat(optimizer.means, places)
+        self.squares = Flat(optimizer.squares, places)
+        self.untrained = Flat(untrained_of(first), places)
         self.parameters = {
             **{name: value.requires_grad_() for name, value in self.trained.named.items()},
-            **{name: torch.stack([one[name].detach() for one in rest]) for name in rest[0]},
+            **self.untrained.named,
         }
-        self.hp = _hyperparameters([member.hp for member in self.members])
-        self.scores = _scores([member.scores for member in self.members])
-        self.sums: dict[str, Tensor] = {}
+        self.shared = Places(first, places)
+        self.hp: Hyperparameters = self.shared.hyperparameters()
+        self.scores: Scores = self.shared.scores()
+        self.sums, self.steps = self.shared["sums"], self.shared["optimizer.steps"]
+        self.valid_scores = self.shared.scores_like(self.scores)
+        self.valid_sums = torch.zeros_like(self.sums)
+        self.generators = [generator_like(first.drawer.generator) for _ in self.members]
+        self._no_trials = torch.zeros(first.batch_size, dtype=torch.int64, device=first.device)
+        self.trials = torch.stack([self._no_trials] * places)
+        self._step = Captured(self._take_step, self.generators, first.device)
+        self._validation = Captured(self._validate, (), first.device)
+        self._step.prepare()
+        self._validation.prepare()
 
+    @classmethod
+    def of(cls, members: Sequence[Member]) -> Group:
+        """Return a group of these. Raises as `hold` does."""
+        made = cls(members[0], len(members))
+        for place, member in enumerate(members):
+            made.hold(place, member)
+        return made
+
+    # Who is in it.
+    def hold(self, place: int, member: Member) -> None:
+        """Take a member into an empty place: its tensors become slices of the group's.
+
+        Raises `ValueError` for one of another shape, or that differs in more than what is tuned.
+        """
+        if kind_of(member) != self.kind:
+            raise ValueError("members of a group differ in more than what can be tuned")
+        self.members[place] = member
+        for flat, mine in self._flats(member):
+            flat.hold(place, mine)
+        self.shared.hold(place, member)
+        generator = self.generators[place]
+        generator.set_state(member.drawer.generator.get_state())
+        member.drawer.generator = generator
+
+    def release(self, member: Member) -> None:
+        """Let a member go, with memory of its own. Its place is empty then."""
+        place = self.members.index(member)
+        self.members[place] = None
+        for _, mine in self._flats(member):
+            Flat.leave(mine)
+        for owner, name in places_of(member).values():
+            owner[name] = owner[name].clone()
+        member.drawer.generator = generator_like(member.drawer.generator)
+        member.drawer.generator.set_state(self.generators[place].get_state())
+
+    @property
+    def empty_places(self) -> list[int]:
+        """The places that are empty."""
+        return [place for place, member in enumerate(self.members) if member is None]
+
+    def _flats(self, member: Member) -> list[tuple[Flat, Any]]:
+        optimizer = member.optimizer
+        return [
+            (self.trained, optimizer.parameters),
+            (self.means, optimizer.means),
+            (self.squares, optimizer.squares),
+            (self.untrained, untrained_of(member)),
+        ]
+
+    # Training.
     def step(self) -> None:
-        """Take one step of each."""
-        draws = stacked([member.drawer.draw() for member in self.members])
+        """Take one step of each; at its epoch's end a member is validated and notes it."""
+        chosen = []
+        for member in self.members:
+            if member is not None:
+                member.before_step()
+            chosen.append(self._no_trials if member is None else member.drawer.next_trials())
+        torch.stack(chosen, out=self.trials)
+        self._step()
+        if any(member is not None and member.drawer.step == 0 for member in self.members):
+            self._end_epoch()
+
+    def _take_step(self) -> None:
+        draws = draw_step_of_all(self.first.model.sizes, self.trials, self.generators)
         loss = training_loss(
             self.first.model, self.parameters, self.data, draws, self.hp, self.scores
         )
@@ -78,86 +155,51 @@ class Group:
                 betas=optimizer.betas,
                 epsilon=optimizer.epsilon,
             )
-        self._add(loss.parts)
+        self.sums += loss.stacked()
 
-    def _add(self, parts: Mapping[str, Tensor]) -> None:
-        for name, value in parts.items():
-            if name not in self.sums:
-                self.sums[name] = torch.zeros_like(value)
-                for number, member in enumerate(self.members):
-                    held = self.sums[name][number]
-                    before = member.progress.sums.get(name)
-                    if before is not None:
-                        held.copy_(before)
-                    member.progress.sums[name] = held
-            self.sums[name] += value
+    def _validate(self) -> None:
+        self.valid_scores.reset()
+        with exactly(self.first.device):
+            parts = validation_pass(
+                self.first.model,
+                self.parameters,
+                self.valid,
+                self.valid_noise,
+                self.hp,
+                self.valid_scores,
+                batch_size=self.first.batch_size,
+            )
+        self.valid_sums.copy_(stacked(parts))
 
-
-class Flat:
-    """Tensors of members, by name, in one memory `(M, P)`: what was given becomes views of it."""
-
-    def __init__(self, each: Sequence[Mapping[str, Tensor]]) -> None:
-        with torch.no_grad():
-            rows = [torch.cat([value.flatten() for value in one.values()]) for one in each]
-            self.values = torch.stack(rows)
-        self.named: dict[str, Tensor] = {}
-        begin = 0
-        for name, value in each[0].items():
-            end = begin + value.numel()
-            of_all = self.values[:, begin:end].view(len(each), *value.shape)
-            for number, one in enumerate(each):
-                one[name].data = of_all[number]
-            self.named[name] = of_all
-            begin = end
+    def _end_epoch(self) -> None:
+        """Validate all; those whose epoch is at its end note what it came to."""
+        self._validation()
+        sums, valid_sums = self.sums.tolist(), self.valid_sums.tolist()
+        scores, valid_scores = self.scores.read_all(), self.valid_scores.read_all()
+        for place, member in enumerate(self.members):
+            if member is not None and member.drawer.step == 0:
+                steps = member.drawer.steps_per_epoch
+                trained = {**means(sums[place], steps), **scores[place]}
+                member.end_epoch(trained, {**means(valid_sums[place], 1), **valid_scores[place]})
 
 
-def stacked(each: Sequence[Any]) -> Any:
-    """Stack what members have of one kind: tensors, or records of tensors."""
-    first = each[0]
-    if isinstance(first, Tensor):
-        return torch.stack(list(each))
-    parts = {
-        field.name: stacked([getattr(one, field.name) for one in each]) for field in fields(first)
-    }
-    return type(first)(**parts)
+def untrained_of(member: Member) -> dict[str, Tensor]:
+    """Return the parameters that are not trained, by name."""
+    trained = member.optimizer.parameters
+    return {name: value for name, value in member.model.named_parameters() if name not in trained}
 
 
-def _shared(each: Sequence[dict[str, Any]], name: str) -> Tensor:
-    """Stack the tensors that all have by this name, and give each its slice instead."""
-    of_all = torch.stack([one[name] for one in each])
-    for number, one in enumerate(each):
-        one[name] = of_all[number]
-    return of_all
-
-
-def _hyperparameters(each: Sequence[Hyperparameters]) -> Hyperparameters:
-    """Return those of all, one value a member; a member's own are slices of them."""
-    values = {name: _shared([one.values for one in each], name) for name in each[0].values}
-    others = {name: _shared([vars(one) for one in each], name) for name in each[0].OF_A_STEP}
-    return Hyperparameters.of(values, **others)
-
-
-def _scores(each: Sequence[Scores]) -> Scores:
-    """Return the sums of all on a leading axis; a member's own are slices of them."""
-    of_all = Scores(each[0].sizes, each[0].nll.device)
-    for name in Scores.SUMS:
-        setattr(of_all, name, _shared([vars(one) for one in each], name))
-    return of_all
-
-
-def _alike(member: Member) -> tuple[Any, ...]:
+def kind_of(member: Member) -> tuple[Any, ...]:
     """Return what all members of a group must have in common."""
-    shapes = [(name, value.shape) for name, value in member.model.named_parameters()]
+    shapes = tuple((name, value.shape) for name, value in member.model.named_parameters())
     model, optimizer = member.model, member.optimizer
-    settings = (model.sizes, model.configuration["cell_clip"], model.configuration["loss_scale"])
     return (
-        *settings,
-        model.configuration["ic_post_var_min"],
+        id(member.way),  # the data, as the engine reads them
+        model.sizes,
+        *(model.configuration[name] for name in ("cell_clip", "loss_scale", "ic_post_var_min")),
         shapes,
         optimizer.betas,
         optimizer.epsilon,
         member.clip,
         member.batch_size,
-        member.drawer.step,
-        member.drawer.steps_per_epoch,
     )

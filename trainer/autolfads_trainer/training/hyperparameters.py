@@ -15,6 +15,8 @@ class Hyperparameters:
     """One-element tensors on the device, by short name (`lr_init`, `cd_rate`, …), and the ramps.
 
     `lr` is the learning rate of the next step: `lr_init`, lowered by the plateau schedule if any.
+    What changes from epoch to epoch is held as a number, too, and written to the device when it is
+    another: nothing waits for the device to say what it was told.
     """
 
     def __init__(self, model: Mapping[str, Any], device: torch.device) -> None:
@@ -26,6 +28,7 @@ class Hyperparameters:
         self.lr = self.values["lr_init"].clone()
         self.kl_ramp = torch.zeros((), device=device)
         self.l2_ramp = torch.zeros((), device=device)
+        self._told = {"lr": _single(self.plain["lr_init"]), "kl_ramp": 0.0, "l2_ramp": 0.0}
         self._kl = (int(model["kl_start_epoch"]), int(model["kl_increase_epoch"]))
         self._l2 = (int(model["l2_start_epoch"]), int(model["l2_increase_epoch"]))
 
@@ -43,10 +46,30 @@ class Hyperparameters:
     def __getitem__(self, name: str) -> Tensor:
         return self.values[name]
 
+    @property
+    def learning_rate(self) -> float:
+        """The learning rate of the next step, as single precision holds it."""
+        return self._told["lr"]
+
+    @learning_rate.setter
+    def learning_rate(self, value: float) -> None:
+        self._tell("lr", value)
+
     def start_epoch(self, epoch: int) -> None:
         """Set the ramps for `epoch`, counted from 0."""
-        self.kl_ramp.fill_(ramp(epoch, *self._kl))
-        self.l2_ramp.fill_(ramp(epoch, *self._l2))
+        self._tell("kl_ramp", ramp(epoch, *self._kl))
+        self._tell("l2_ramp", ramp(epoch, *self._l2))
+
+    def _tell(self, name: str, value: float) -> None:
+        single = _single(value)
+        if single != self._told[name]:
+            self._told[name] = single
+            getattr(self, name).fill_(single)
+
+
+def _single(value: float) -> float:
+    """Return a number as single precision holds it."""
+    return float(torch.tensor(value, dtype=torch.float32))
 
 
 def ramp(epoch: int, start: int, increase: int) -> float:

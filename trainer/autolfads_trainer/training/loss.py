@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
+import torch
 from torch import Tensor
 
 from autolfads_trainer.model.lfads import LFADS, LFADSOutput
@@ -13,13 +14,35 @@ from autolfads_trainer.model.penalties import l2_penalty
 from autolfads_trainer.model.priors import autoregressive_kl, normal_kl
 from autolfads_trainer.training.hyperparameters import Hyperparameters
 
+# The names of a loss's parts, in their order.
+PARTS = (
+    "loss",
+    "recon",
+    "recon/sess0",
+    "wt_l2",
+    "wt_l2/ramp",
+    "wt_kl",
+    "wt_kl/ic",
+    "wt_kl/co",
+    "wt_kl/ramp",
+)
+
 
 @dataclass(frozen=True)
 class Loss:
-    """The total to be minimised, and its parts, each a tensor of one element."""
+    """The total to be minimised, and its `PARTS`, each a tensor of one element or `(M,)`."""
 
     total: Tensor
     parts: dict[str, Tensor]
+
+    def stacked(self) -> Tensor:
+        """Return the parts `([M,] parts)`, in the order of `PARTS`."""
+        return stacked(self.parts)
+
+
+def stacked(parts: Mapping[str, Tensor]) -> Tensor:
+    """Return parts of a loss on a last axis, in the order of `PARTS`."""
+    return torch.stack([parts[name] for name in PARTS], dim=-1)
 
 
 class Posteriors(NamedTuple):
@@ -59,19 +82,11 @@ def compute_loss(
     kl_co = 0.0 * kl_ic
     if model.sizes.has_controller:
         co_prior = parameters["co_prior.logtaus"], parameters["co_prior.lognvars"]
-        kl = autoregressive_kl(posteriors.co_means, posteriors.co_stds, co_noise, *co_prior)
-        kl_co = hp["kl_co_scale"] * kl
+        left = autoregressive_kl(posteriors.co_means, posteriors.co_stds, co_noise, *co_prior)
+        kl_co = hp["kl_co_scale"] * left
     scale = float(model.configuration["loss_scale"])
-    total = scale * (recon + hp.l2_ramp * l2 + hp.kl_ramp * (kl_ic + kl_co))
-    parts = {
-        "loss": total,
-        "recon": recon,
-        "recon/sess0": recon,
-        "wt_l2": l2,
-        "wt_l2/ramp": hp.l2_ramp,
-        "wt_kl": kl_ic + kl_co,
-        "wt_kl/ic": kl_ic,
-        "wt_kl/co": kl_co,
-        "wt_kl/ramp": hp.kl_ramp,
-    }
-    return Loss(total, {name: value.detach() for name, value in parts.items()})
+    kl = kl_ic + kl_co
+    total = scale * (recon + hp.l2_ramp * l2 + hp.kl_ramp * kl)
+    parts = (total, recon, recon, l2, hp.l2_ramp, kl, kl_ic, kl_co, hp.kl_ramp)
+    named = zip(PARTS, parts, strict=True)
+    return Loss(total, {name: part.detach() for name, part in named})

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from autolfads_trainer.config.tunable import hyperparameters_of
 from autolfads_trainer.data.dataset import Dataset
@@ -18,8 +17,10 @@ from autolfads_trainer.model.lfads import LFADS
 from autolfads_trainer.training.checkpoint import load_file, save_file
 from autolfads_trainer.training.draws import StepDrawer, seed_of
 from autolfads_trainer.training.hyperparameters import Hyperparameters
+from autolfads_trainer.training.loss import PARTS, stacked
 from autolfads_trainer.training.optimizer import AdamW
 from autolfads_trainer.training.plateau import Plateau
+from autolfads_trainer.training.precision import exactly
 from autolfads_trainer.training.scores import Scores
 from autolfads_trainer.training.step import Reference, descend
 from autolfads_trainer.userinput import InputError
@@ -51,7 +52,6 @@ class Progress:
     epoch: int  # epochs completed, of the whole training that this member's weights went through
     rows: list[Row] = field(default_factory=list)  # of this generation
     smoothed: float = math.nan  # the metric's memory; travels with a copy
-    sums: dict[str, Tensor] = field(default_factory=dict)  # of the epoch in progress
 
 
 def by_reference(configuration: Mapping[str, Any]) -> bool:
@@ -100,9 +100,11 @@ class Member:
             device,
         )
         self.way: Reference | Engine = (
-            Reference(data) if by_reference(configuration) else Engine(data)
+            Reference(data) if by_reference(configuration) else Engine.of(data)
         )
         self.clip = float(configuration["trainer"]["gradient_clip_val"] or 0)
+        # Of the epoch in progress: what the loss is made of, summed over its steps, and scores.
+        self.sums = torch.zeros(len(PARTS), device=device)
         self.scores = Scores(self.model.sizes, device)
         # The same in every epoch: the validation must not depend on how often it is done.
         validation = torch.Generator(device=device).manual_seed(seed_of(seed, "validation"))
@@ -127,7 +129,7 @@ class Member:
         parent_lr = hyperparameters_of(saved["configuration"]["model"])["lr_init"]
         if self.plateau and parent_lr == self.hp.plain["lr_init"]:
             self.plateau.restore(saved["plateau"])
-            self.hp.lr.fill_(saved["lr"])
+            self.hp.learning_rate = saved["lr"]
 
     def resume(self, path: Path) -> None:
         """Go on exactly where an earlier attempt at this generation was saved.
@@ -141,8 +143,9 @@ class Member:
             epoch=saved["epoch"],
             rows=[dict(row) for row in saved["rows"]],
             smoothed=saved["smoothed"],
-            sums={name: value.to(self.device) for name, value in saved["sums"].items()},
         )
+        if saved["sums"]:  # none are kept between epochs
+            self.sums.copy_(stacked(saved["sums"]))
         try:
             self.drawer.restore(saved["drawer"])
         except RuntimeError:  # a state of another length
@@ -151,7 +154,7 @@ class Member:
                 f"{self.device.type}, since random numbers of the one cannot go on on the other"
             ) from None
         self.scores.restore(saved["scores"])
-        self.hp.lr.fill_(saved["lr"])
+        self.hp.learning_rate = saved["lr"]
         if self.plateau:
             self.plateau.restore(saved["plateau"])
 
@@ -171,10 +174,10 @@ class Member:
                 "epoch": progress.epoch,
                 "rows": progress.rows,
                 "smoothed": progress.smoothed,
-                "sums": progress.sums,
+                "sums": dict(zip(PARTS, self.sums, strict=True)) if self.drawer.step else {},
                 "scores": self.scores.state(),
                 "drawer": self.drawer.state(),
-                "lr": float(self.hp.lr),
+                "lr": self.hp.learning_rate,
                 "plateau": self.plateau.state() if self.plateau else None,
             },
         )
@@ -186,28 +189,45 @@ class Member:
         Returns whether the leg is at its end: all its epochs, or a metric that is not finite
         (then further epochs could not mend it).
         """
-        while self.progress.epoch < self.leg.end_epoch and not self.lost:
-            if self.drawer.step == 0 and not self.progress.sums:
-                self.scores.reset()
-            self.hp.start_epoch(self.progress.epoch)
-            for _ in range(self.drawer.step, self.drawer.steps_per_epoch):
-                sums = self.progress.sums
-                for name, value in self.take_step().items():
-                    sums[name] = sums.get(name, torch.zeros_like(value)) + value
-                last = self.drawer.step == 0
-                if not last and after_step(self):
-                    return False
-            self._end_epoch()
-            at_end = self.lost or self.progress.epoch == self.leg.end_epoch
-            if not at_end and after_step(self):
+        while not self.over:
+            self.before_step()
+            self.take_step()
+            if self.drawer.step == 0:
+                self.end_epoch(self.trained(), self.validated())
+            if not self.over and after_step(self):
                 return False
         return True
 
-    def take_step(self) -> dict[str, Tensor]:
-        """Take one step; return the parts of its loss. Nothing here waits for the device."""
+    @property
+    def over(self) -> bool:
+        """Whether the leg is at its end: all its epochs, or a metric that is not finite."""
+        return self.progress.epoch >= self.leg.end_epoch or self.lost
+
+    def before_step(self) -> None:
+        """Make ready for a step: an epoch that begins has ramps and sums of its own."""
+        self.hp.start_epoch(self.progress.epoch)
+        if self.drawer.step == 0:
+            self.sums.zero_()
+            self.scores.reset()
+
+    def take_step(self) -> None:
+        """Take one step, and add to the epoch's sums. Nothing here waits for the device."""
         loss = self.way.training_loss(self.model, self.drawer.draw(), self.hp, self.scores)
         descend(loss, self.optimizer, self.hp, clip=self.clip)
-        return loss.parts
+        self.sums += loss.stacked()
+
+    def trained(self) -> Row:
+        """Return what the epoch in progress came to, in training."""
+        return {**means(self.sums.tolist(), self.drawer.steps_per_epoch), **self.scores.read()}
+
+    def validated(self) -> Row:
+        """Return what the validation trials say now."""
+        scores = Scores(self.model.sizes, self.device)
+        with exactly(self.device):
+            parts = self.way.validation_pass(
+                self.model, self.valid_noise, self.hp, scores, batch_size=self.batch_size
+            )
+        return {**means(stacked(parts).tolist(), 1), **scores.read()}
 
     @property
     def score(self) -> float:
@@ -226,19 +246,12 @@ class Member:
         """Epochs completed, with the fraction of the one in progress."""
         return self.progress.epoch + self.drawer.step / self.drawer.steps_per_epoch
 
-    def _end_epoch(self) -> None:
-        progress, steps = self.progress, self.drawer.steps_per_epoch
+    def end_epoch(self, trained: Row, validated: Row) -> None:
+        """Note what an epoch came to, and begin the next."""
+        progress = self.progress
         row: Row = {"epoch": progress.epoch}
-        row |= {f"train/{name}": float(value) / steps for name, value in progress.sums.items()}
-        row |= {f"train/{name}": value for name, value in self.scores.read().items()}
-
-        scores = Scores(self.model.sizes, self.device)
-        parts = self.way.validation_pass(
-            self.model, self.valid_noise, self.hp, scores, batch_size=self.batch_size
-        )
-        row |= {f"valid/{name}": float(value) for name, value in parts.items()}
-        row |= {f"valid/{name}": value for name, value in scores.read().items()}
-
+        row |= {f"train/{name}": value for name, value in trained.items()}
+        row |= {f"valid/{name}": value for name, value in validated.items()}
         current, previous = row["valid/recon"], progress.smoothed
         progress.smoothed = (
             current if math.isnan(previous) else SMOOTHING * previous + (1 - SMOOTHING) * current
@@ -246,7 +259,12 @@ class Member:
         row["valid/recon_smth"] = progress.smoothed
         row |= {f"hp/{name}": value for name, value in self.hp.plain.items()}
         if self.plateau:
-            self.hp.lr.fill_(self.plateau.next_rate(float(self.hp.lr), progress.smoothed))
+            rate = self.plateau.next_rate(self.hp.learning_rate, progress.smoothed)
+            self.hp.learning_rate = rate
         progress.rows.append(row)
         progress.epoch += 1
-        progress.sums = {}
+
+
+def means(sums: Sequence[float], steps: int) -> Row:
+    """Return the mean over some steps of what a loss is made of, by name."""
+    return {name: value / steps for name, value in zip(PARTS, sums, strict=True)}

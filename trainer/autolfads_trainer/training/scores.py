@@ -15,7 +15,7 @@ class Scores:
     """Sums over an epoch from which bps, co_bps, fp_bps and r2 follow exactly.
 
     They are those of all trials together, not a mean over batches. Nothing here waits for the
-    device until `read`.
+    device until `read`. All sums may have a leading axis of members.
 
     bits/spike = (NLL_null − NLL_model) / spikes / ln 2, where null predicts each channel's mean
     rate in the scored data. `bps` scores held-in channels at steps < T, `co_bps` held-out channels
@@ -45,10 +45,7 @@ class Scores:
         self.add_rates(rates, truth)
 
     def add_sums(self, nll: Tensor, spikes: Tensor, trials: int) -> None:
-        """Add the sums over a batch's `trials`, each `(R, N)`.
-
-        Here and in `add_errors` all may have a leading axis of members, as the sums have then.
-        """
+        """Add the sums over a batch's `trials`, each `(R, N)`."""
         observed = self.sizes.encod_seq_len
         for part, steps in enumerate((slice(None, observed), slice(observed, None))):
             some = nll[..., steps, :]
@@ -75,19 +72,32 @@ class Scores:
 
     def read(self) -> dict[str, float]:
         """Return bps, co_bps, fp_bps and r2; NaN where there is nothing to score."""
+        return {name: float(value) for name, value in self._values().items()}
+
+    def read_all(self) -> list[dict[str, float]]:
+        """Return the same for each of the members that are the sums' leading axis."""
+        found = {name: value.tolist() for name, value in self._values().items()}
+        return [dict(zip(found, each, strict=True)) for each in zip(*found.values(), strict=True)]
+
+    def _values(self) -> dict[str, Tensor]:
         nll, spikes, bins = self.nll.cpu(), self.spikes.cpu(), self.bins.cpu()
         heldin = self.sizes.encod_data_dim
+
+        def bits(part: int, channels: slice) -> Tensor:
+            one = nll[..., part, channels], spikes[..., part, channels], bins[..., part]
+            return _bits_per_spike(*one)
+
         return {
-            "bps": _bits_per_spike(nll[0, :heldin], spikes[0, :heldin], bins[0]),
-            "co_bps": _bits_per_spike(nll[0, heldin:], spikes[0, heldin:], bins[0]),
-            "fp_bps": _bits_per_spike(nll[1], spikes[1], bins[1]),
+            "bps": bits(0, slice(heldin)),
+            "co_bps": bits(0, slice(heldin, None)),
+            "fp_bps": bits(1, slice(None)),
             "r2": self._r2(),
         }
 
-    def _r2(self) -> float:
-        error, total, squares = self.truth.cpu()
-        spread = (squares - total**2 / self.truth_bins.cpu()).sum()
-        return float(1 - error.sum() / spread) if spread > 0 else math.nan
+    def _r2(self) -> Tensor:
+        error, total, squares = self.truth.cpu().unbind(-2)
+        spread = (squares - total**2 / self.truth_bins.cpu().unsqueeze(-1)).sum(dim=-1)
+        return torch.where(spread > 0, 1 - error.sum(dim=-1) / spread, math.nan)
 
     def state(self) -> list[Tensor]:
         """Return the sums, to be saved in mid-epoch."""
@@ -104,10 +114,8 @@ class Scores:
             mine.copy_(saved)
 
 
-def _bits_per_spike(nll: Tensor, spikes: Tensor, bins: Tensor) -> float:
-    total = spikes.sum()
-    if total <= 0:
-        return math.nan
+def _bits_per_spike(nll: Tensor, spikes: Tensor, bins: Tensor) -> Tensor:
+    total = spikes.sum(dim=-1)
     # A silent channel costs its null nothing: 0 · log 0 = 0.
-    null = (spikes - torch.special.xlogy(spikes, spikes / bins)).sum()
-    return float((null - nll.sum()) / total / math.log(2))
+    null = (spikes - torch.special.xlogy(spikes, spikes / bins.unsqueeze(-1))).sum(dim=-1)
+    return torch.where(total > 0, (null - nll.sum(dim=-1)) / total / math.log(2), math.nan)

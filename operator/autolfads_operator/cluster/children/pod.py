@@ -141,7 +141,13 @@ def _arguments(run: RunObject, settings: OperatorSettings, role: str) -> list[st
     # Said, and not left to the worker: one that sees no GPU must not train on a CPU for weeks.
     arguments.append(f"--device={settings.gpu_device if on_gpu else 'cpu'}")
     share = packing.memory_share(workers)
-    return [*arguments, f"--gpu-share={share:g}"] if share is not None else arguments
+    if share is not None:
+        arguments.append(f"--gpu-share={share:g}")
+    if workers.members_at_once != "auto":
+        arguments.append(f"--members-at-once={workers.members_at_once}")
+    elif on_gpu:
+        arguments += ["--members-at-once=auto", f"--workers={workers.count}"]
+    return arguments
 
 
 def _mounts(run: RunObject) -> list[dict[str, Any]]:
