@@ -164,7 +164,7 @@ def test_suspended_and_resumed_with_other_pods(lab: Lab, undisturbed: Run) -> No
 
 
 def test_pods_that_are_deleted_before_they_began(lab: Lab, undisturbed: Run) -> None:
-    run = lab.run("early", **LONGER)
+    run = lab.run("not-begun", **LONGER)
 
     def there(how: str) -> str | None:
         pods = run.pods(how, alive=False)

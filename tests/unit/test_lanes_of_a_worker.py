@@ -27,7 +27,7 @@ def run_of(population: int) -> Run:
         ("1", 1, "cuda", 1),
         ("4", 1, "cuda", 4),
         ("4", 1, "cpu", 4),  # who says so has a reason
-        ("100", 1, "cuda", 10),  # of 10 members
+        ("100000", 1, "cuda", 1000),
         ("auto", 1, "cuda", 10),
         ("auto", 4, "cuda", 3),
         ("auto", 1, "cpu", 1),  # members are faster one after another there

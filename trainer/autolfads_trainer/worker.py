@@ -283,13 +283,16 @@ def work_in_lanes(process: Process, lanes: Sequence[Worker]) -> int:
 def number_of_lanes(folder: RunFolder, members_at_once: str, workers: int, device: str) -> int:
     """Return how many lanes `--members-at-once` asks for: N, or with `auto` a share of the members.
 
-    On a CPU members are faster one after another, and more lanes than members are of no use.
+    On a CPU members are faster one after another.
     """
-    run = folder.run()  # it is frozen before there are workers that train
-    population = MOST_LANES if run is None else run.population
     if members_at_once != "auto":
-        return max(1, min(int(members_at_once), population, MOST_LANES))
-    return 1 if run is None or device == "cpu" else share_of(population, workers)
+        return min(int(members_at_once), MOST_LANES)
+    if device == "cpu":
+        return 1
+    # Who is told `auto` begins when the run is prepared: others must not ask for this name, which
+    # volumes remember as missing.
+    run = folder.run()
+    return 1 if run is None else share_of(run.population, workers)
 
 
 def _named(error: Exception) -> str:
