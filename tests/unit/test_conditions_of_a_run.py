@@ -312,6 +312,23 @@ def test_events_of_one_moment_have_names_in_their_order_and_fit() -> None:
     assert all(len(each["message"]) <= 1024 for each in events)
 
 
+def test_two_operators_that_see_the_end_tell_of_it_once() -> None:
+    """One that is killed, and is not gone yet, and the one that takes its place."""
+    before = status_of(situation(), {}, NOW)
+    now = situation(seen=SUCCEEDED)
+    (one,), (other,) = (
+        [
+            each["metadata"]["name"]
+            for each in events_of(now.run, status_of(now, before, at), before, at)
+            if each["reason"] == "Ended"
+        ]
+        for at in (NOW, LATER)
+    )
+    assert one == other  # the API takes the first of one name
+    earlier = events_of(now.run, before, {}, LATER)
+    assert one > max(each["metadata"]["name"] for each in earlier)  # it is the last of all
+
+
 # What holds a run, until its user changes something.
 
 

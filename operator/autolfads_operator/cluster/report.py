@@ -180,7 +180,14 @@ def events_of(
         if reason in said:  # one cause can show in several conditions
             continue
         said.add(reason)
-        yield _event(run, reason, message, at, len(said), warns=_warns(each))
+        # Lists come by name, and times count seconds: so Events of one second are told in their
+        # order.
+        key = f"{int(at.timestamp() * 1e6) + len(said):x}"
+        if (each["type"], each["status"]) == (Condition.SUCCEEDED, "True"):
+            # The last of all, and only once: an operator that is killed may see it, too, before it
+            # is gone, beside the one that takes its place.
+            key = f"z{run.uid[:8]}"
+        yield _event(run, reason, message, at, key, warns=_warns(each))
 
 
 def _warns(condition: Mapping[str, Any]) -> bool:
@@ -193,10 +200,8 @@ def _warns(condition: Mapping[str, Any]) -> bool:
 
 
 def _event(
-    run: RunObject, reason: str, message: str, at: datetime, number: int, *, warns: bool
+    run: RunObject, reason: str, message: str, at: datetime, key: str, *, warns: bool
 ) -> dict[str, Any]:
-    # Lists come by name, and times count seconds: so Events of one second are told in their order.
-    key = f"{int(at.timestamp() * 1e6) + number:x}"
     return {
         "apiVersion": "v1",
         "kind": "Event",
