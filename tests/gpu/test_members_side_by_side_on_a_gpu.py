@@ -29,10 +29,7 @@ def members(gpu: torch.device, **case: object) -> list[Member]:
 
 def alone(member: Member, steps: int) -> None:
     for _ in range(steps):
-        member.before_step()
-        member.take_step()
-        if member.drawer.step == 0:
-            member.end_epoch(member.trained(), member.validated())
+        member.advance()
 
 
 def close(one: Member, other: Member) -> None:

@@ -41,10 +41,7 @@ def members(settings: dict[str, Any], *, epochs: int = 3) -> list[Member]:
 
 def alone(member: Member, steps: int) -> None:
     for _ in range(steps):
-        member.before_step()
-        member.take_step()
-        if member.drawer.step == 0:
-            member.end_epoch(member.trained(), member.validated())
+        member.advance()
 
 
 def close(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 from autolfads_trainer.config.tunable import hyperparameters_of
 from autolfads_trainer.model.sizes import Sizes
+from autolfads_trainer.training.parts import PARTS
 
 NUMBER = 4  # bytes of a float32
 # What one tensor costs beside its numbers, at most: its entry in the archive and in the archive's
@@ -14,10 +15,6 @@ NUMBER = 4  # bytes of a float32
 _PER_TENSOR = 320
 _ARCHIVE = 4096  # the archive's other entries and its end
 _GENERATOR = 8192  # the random generator's state: 5056 on the CPU, 16 on a GPU
-_LOSS_PARTS = (
-    *("loss", "recon", "recon/sess0"),
-    *("wt_l2", "wt_l2/ramp", "wt_kl", "wt_kl/ic", "wt_kl/co", "wt_kl/ramp"),
-)
 _SCORES = ("bps", "co_bps", "fp_bps", "r2")
 
 
@@ -55,7 +52,7 @@ def _linear(inputs: int, outputs: int) -> list[int]:
 
 def columns(model: Mapping[str, Any]) -> list[str]:
     """Return the names of all that a member measures in one epoch."""
-    measured = [f"{split}/{name}" for split in ("train", "valid") for name in _LOSS_PARTS + _SCORES]
+    measured = [f"{split}/{name}" for split in ("train", "valid") for name in PARTS + _SCORES]
     tuned = [f"hp/{name}" for name in hyperparameters_of(model)]
     return ["epoch", *measured, "valid/recon_smth", *tuned]
 
@@ -69,8 +66,8 @@ def checkpoint_bytes(configuration: Mapping[str, Any], trials: int, epochs: int)
     model = configuration["model"]
     channels = Sizes.of(model).recon_data_dim
     sizes = tensors(model)
-    rest = 8 * (7 * channels + 4) + 8 * trials + _GENERATOR + 8 * len(_LOSS_PARTS)
-    count = 3 * len(sizes) + len(_LOSS_PARTS) + 8
+    rest = 8 * (7 * channels + 4) + 8 * trials + _GENERATOR + 8 * len(PARTS)
+    count = 3 * len(sizes) + len(PARTS) + 8
     rows = epochs * _pickled(dict.fromkeys(columns(model), 0.0))
     return 3 * NUMBER * sum(sizes) + rest + rows + _frame(configuration, count)
 

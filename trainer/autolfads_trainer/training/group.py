@@ -155,7 +155,7 @@ class Group:
                 betas=optimizer.betas,
                 epsilon=optimizer.epsilon,
             )
-        self.sums += loss.stacked()
+        self.sums += stacked(loss.parts)
 
     def _validate(self) -> None:
         self.valid_scores.reset()

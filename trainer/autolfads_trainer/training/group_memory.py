@@ -55,11 +55,6 @@ class Places:
     def __getitem__(self, key: str) -> Tensor:
         return self._tensors[key]
 
-    @property
-    def all(self) -> list[Tensor]:
-        """All of them."""
-        return list(self._tensors.values())
-
     def hold(self, place: int, member: Member) -> None:
         """Write a member's tensors here; they are parts of this memory from now on."""
         for key, (owner, name) in places_of(member).items():

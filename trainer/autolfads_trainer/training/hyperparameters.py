@@ -28,7 +28,7 @@ class Hyperparameters:
         self.lr = self.values["lr_init"].clone()
         self.kl_ramp = torch.zeros((), device=device)
         self.l2_ramp = torch.zeros((), device=device)
-        self._told = {"lr": _single(self.plain["lr_init"]), "kl_ramp": 0.0, "l2_ramp": 0.0}
+        self._told = {"lr": float(self.plain["lr_init"]), "kl_ramp": 0.0, "l2_ramp": 0.0}
         self._kl = (int(model["kl_start_epoch"]), int(model["kl_increase_epoch"]))
         self._l2 = (int(model["l2_start_epoch"]), int(model["l2_increase_epoch"]))
 
@@ -49,7 +49,7 @@ class Hyperparameters:
     @property
     def learning_rate(self) -> float:
         """The learning rate of the next step, as single precision holds it."""
-        return self._told["lr"]
+        return _single(self._told["lr"])
 
     @learning_rate.setter
     def learning_rate(self, value: float) -> None:
@@ -61,10 +61,9 @@ class Hyperparameters:
         self._tell("l2_ramp", ramp(epoch, *self._l2))
 
     def _tell(self, name: str, value: float) -> None:
-        single = _single(value)
-        if single != self._told[name]:
-            self._told[name] = single
-            getattr(self, name).fill_(single)
+        if value != self._told[name]:
+            self._told[name] = value
+            getattr(self, name).fill_(value)
 
 
 def _single(value: float) -> float:

@@ -13,19 +13,7 @@ from autolfads_trainer.model.lfads import LFADS, LFADSOutput
 from autolfads_trainer.model.penalties import l2_penalty
 from autolfads_trainer.model.priors import autoregressive_kl, normal_kl
 from autolfads_trainer.training.hyperparameters import Hyperparameters
-
-# The names of a loss's parts, in their order.
-PARTS = (
-    "loss",
-    "recon",
-    "recon/sess0",
-    "wt_l2",
-    "wt_l2/ramp",
-    "wt_kl",
-    "wt_kl/ic",
-    "wt_kl/co",
-    "wt_kl/ramp",
-)
+from autolfads_trainer.training.parts import PARTS
 
 
 @dataclass(frozen=True)
@@ -34,10 +22,6 @@ class Loss:
 
     total: Tensor
     parts: dict[str, Tensor]
-
-    def stacked(self) -> Tensor:
-        """Return the parts `([M,] parts)`, in the order of `PARTS`."""
-        return stacked(self.parts)
 
 
 def stacked(parts: Mapping[str, Tensor]) -> Tensor:

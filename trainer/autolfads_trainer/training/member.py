@@ -17,8 +17,9 @@ from autolfads_trainer.model.lfads import LFADS
 from autolfads_trainer.training.checkpoint import load_file, save_file
 from autolfads_trainer.training.draws import StepDrawer, seed_of
 from autolfads_trainer.training.hyperparameters import Hyperparameters
-from autolfads_trainer.training.loss import PARTS, stacked
+from autolfads_trainer.training.loss import stacked
 from autolfads_trainer.training.optimizer import AdamW
+from autolfads_trainer.training.parts import PARTS
 from autolfads_trainer.training.plateau import Plateau
 from autolfads_trainer.training.precision import exactly
 from autolfads_trainer.training.scores import Scores
@@ -190,10 +191,7 @@ class Member:
         (then further epochs could not mend it).
         """
         while not self.over:
-            self.before_step()
-            self.take_step()
-            if self.drawer.step == 0:
-                self.end_epoch(self.trained(), self.validated())
+            self.advance()
             if not self.over and after_step(self):
                 return False
         return True
@@ -202,6 +200,13 @@ class Member:
     def over(self) -> bool:
         """Whether the leg is at its end: all its epochs, or a metric that is not finite."""
         return self.progress.epoch >= self.leg.end_epoch or self.lost
+
+    def advance(self) -> None:
+        """Take a step, and what belongs before and after it."""
+        self.before_step()
+        self.take_step()
+        if self.drawer.step == 0:
+            self.end_epoch(self.trained(), self.validated())
 
     def before_step(self) -> None:
         """Make ready for a step: an epoch that begins has ramps and sums of its own."""
@@ -214,7 +219,7 @@ class Member:
         """Take one step, and add to the epoch's sums. Nothing here waits for the device."""
         loss = self.way.training_loss(self.model, self.drawer.draw(), self.hp, self.scores)
         descend(loss, self.optimizer, self.hp, clip=self.clip)
-        self.sums += loss.stacked()
+        self.sums += stacked(loss.parts)
 
     def trained(self) -> Row:
         """Return what the epoch in progress came to, in training."""
