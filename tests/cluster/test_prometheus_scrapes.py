@@ -26,8 +26,7 @@ from autolfads_operator.cluster.names import Reason
 from autolfads_operator.view.picture import RunState
 
 PORT = 9090
-# The last generation is still at work when all panels have been looked at.
-WATCHED = {"burnInEpochs": 10, "generationEpochs": 60, "maxEpochs": 130}
+WATCHED = {"burnInEpochs": 10, "generationEpochs": 30, "maxEpochs": 70}
 CHOSEN = {"$__range": "5m", "$__rate_interval": "1m", "$namespace": "autolfads"}
 
 
@@ -45,8 +44,28 @@ class Prometheus:
 
     def now(self, expression: str) -> list[dict[str, Any]]:
         """Return an expression's series at this moment."""
-        found: list[dict[str, Any]] = self.ask("query", query=expression)["result"]
+        return self.at(time.time(), expression)
+
+    def at(self, moment: float, expression: str) -> list[dict[str, Any]]:
+        """Return an expression's series at a moment: a Unix time."""
+        found: list[dict[str, Any]] = self.ask("query", query=expression, time=moment)["result"]
         return found
+
+    def before(self, moment: float, expression: str) -> Any:
+        """Return an expression's series over the two minutes before a moment."""
+        bounds = {"start": moment - 120, "end": moment, "step": "1"}
+        return self.ask("query_range", query=expression, **bounds)
+
+
+@dataclass
+class Watched:
+    """A run, and a moment at which it was in its last generation.
+
+    All questions are about that moment: the run may be over before the last of them is answered.
+    """
+
+    run: Run
+    moment: float
 
 
 @pytest.fixture(scope="module")
@@ -86,15 +105,15 @@ def prometheus(lab: Lab, cluster: Cluster, tmp_path_factory: pytest.TempPathFact
 
 
 @pytest.fixture(scope="module")
-def watched(prometheus: Prometheus, lab: Lab) -> Run:
+def watched(prometheus: Prometheus, lab: Lab) -> Watched:
     """A run in its third generation, one of whose pods was taken away."""
     run = lab.run("watched", pbt=WATCHED)
     run.wait_for("WorkersReady", seconds=120)
     run.wait_until("its second generation", lambda: run.generation() >= 2)
     lab.kubectl("delete", "pod", run.pods()[0]["metadata"]["name"], "--wait=false")
     run.wait_until("its last generation", lambda: run.generation() >= 3)
-    run.wait_until("some of it", lambda: run.epochs() > 4 * 70 + 20)
-    return run
+    run.wait_until("some of it", lambda: run.epochs() > 4 * 40 + 20)
+    return Watched(run, time.time())
 
 
 METRIC = re.compile(r"\bautolfads_\w+")
@@ -110,32 +129,28 @@ def settled(expression: str, run: str) -> str:
 
 @pytest.mark.parametrize("name", BOARDS)
 def test_every_panel_has_data(
-    prometheus: Prometheus, watched: Run, name: str, tmp_path_factory: pytest.TempPathFactory
+    prometheus: Prometheus, watched: Watched, name: str, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     board: Board = BOARDS[name]
     empty, answers = [], []
     for panel, query in board.queries():
-        expression = settled(query.expression, watched.name)
-        found = prometheus.now(expression)
+        expression = settled(query.expression, watched.run.name)
+        found = bool(prometheus.at(watched.moment, expression))
         if " or vector(" in expression:  # which has data whatever stands before it
-            found = all(prometheus.now(each) for each in METRIC.findall(expression))
+            metrics = METRIC.findall(expression)
+            found = all(prometheus.at(watched.moment, each) for each in metrics)
         of_others = any(each in expression for each in NEEDS_GPU_EXPORTER)
         if not found and not of_others:
             empty.append(f"{panel.title}: {expression}")
-        answers.append((panel, query, prometheus.ask("query_range", query=expression, **last())))
+        answers.append((panel, query, prometheus.before(watched.moment, expression)))
     draw(board, answers, tmp_path_factory.getbasetemp() / f"dashboard-{name}.png")
     assert empty == []
 
 
-def last() -> dict[str, object]:
-    """Return the bounds of the last two minutes."""
-    return {"start": time.time() - 120, "end": time.time(), "step": "1"}
-
-
 @pytest.mark.parametrize("name", BOARDS)
-def test_every_variable_has_values(prometheus: Prometheus, watched: Run, name: str) -> None:
+def test_every_variable_has_values(prometheus: Prometheus, watched: Watched, name: str) -> None:
     for variable, _, query in BOARDS[name].variables:
-        metric, label = settled(query, watched.name).rsplit(", ", 1)
+        metric, label = settled(query, watched.run.name).rsplit(", ", 1)
         values = prometheus.ask(f"label/{label}/values", **{"match[]": metric})
         assert values, variable
 
@@ -154,11 +169,14 @@ def looked_at(expression: str) -> Iterator[str]:
         yield loose.replace("{, ", "{")
 
 
-def test_every_alert_looks_at_something(prometheus: Prometheus, watched: Run) -> None:
+def test_every_alert_looks_at_something(prometheus: Prometheus, watched: Watched) -> None:
+    def data(expression: str) -> list[dict[str, Any]]:
+        return prometheus.at(watched.moment, expression)
+
     nothing = []
     for name, text in alerts():
-        prometheus.now(text)  # is understood as a whole
-        nothing += [(name, each) for each in looked_at(text) if not prometheus.now(each)]
+        data(text)  # is understood as a whole
+        nothing += [(name, each) for each in looked_at(text) if not data(each)]
     assert nothing == []
 
 
@@ -169,6 +187,6 @@ def test_alerts_know_the_reasons_and_stages_that_there_are() -> None:
             assert set(values.split("|")) <= named[label], name
 
 
-def test_the_run_ends_as_ever(watched: Run) -> None:
-    watched.wait_for("Succeeded", seconds=300)
-    assert len(watched.orders()) == 12
+def test_the_run_ends_as_ever(watched: Watched) -> None:
+    watched.run.wait_for("Succeeded", seconds=300)
+    assert len(watched.run.orders()) == 12
