@@ -7,6 +7,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 PYTEST := $(BIN)/python -m pytest
+IN_MEMORY := tests/tools/in_memory.sh
 DEMO := runs/lorenz
 CHART := helm/autolfads-operator
 
@@ -27,13 +28,13 @@ demo: $(READY)  ## Run the main job: AutoLFADS on the Lorenz problem, from nothi
 	@$(BIN)/python examples/lorenz/score.py $(DEMO)/results/autolfads.zip
 
 test: $(READY)  ## Pass all tests that need no cluster
-	$(PYTEST) tests/unit --numprocesses=2 --dist=loadfile --cov --cov-report=term:skip-covered \
+	$(IN_MEMORY) $(PYTEST) tests/unit --numprocesses=2 --dist=loadfile --cov --cov-report=term:skip-covered \
 		--cov-report=json:.coverage.json
 	$(BIN)/python tests/tools/check_coverage.py .coverage.json
-	$(PYTEST) tests/local tests/faults --numprocesses=3 --dist=loadfile
+	$(IN_MEMORY) $(PYTEST) tests/local tests/faults --numprocesses=3 --dist=loadfile
 
 test-guards: $(READY)  ## Turn off every safeguard, turn round every comparison: a test must notice
-	$(PYTEST) tests/guards --numprocesses=2 --dist=loadfile
+	$(IN_MEMORY) $(PYTEST) tests/guards --numprocesses=2 --dist=loadfile
 
 test-gpu: $(READY)  ## Pass the tests that need an NVIDIA GPU (three minutes)
 	$(PYTEST) tests/gpu

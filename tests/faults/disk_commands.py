@@ -83,7 +83,7 @@ def ended(program: Any) -> int:
 
 def work(arguments: list[str], log: int) -> int:
     """Be a worker."""
-    from autolfads_trainer.worker import main
+    from autolfads_trainer.worker.command import main
 
     os.setsid()
     signal.signal(signal.SIGHUP, signal.SIG_DFL)

@@ -157,7 +157,8 @@ def work(options: dict[str, Any], life: str) -> int:
     """Be a worker."""
     from autolfads_trainer.store import RunFolder
     from autolfads_trainer.tasks import train
-    from autolfads_trainer.worker import Process, Worker
+    from autolfads_trainer.worker.lane import Worker
+    from autolfads_trainer.worker.process import Process
 
     os.setsid()
     parent = os.getppid() if options.get("leaves_with_parent") else None
@@ -240,7 +241,7 @@ def serve() -> None:
         "autolfads_trainer.tasks.prepare",
         "autolfads_trainer.tasks.train",
         "autolfads_trainer.tasks.export",
-        "autolfads_trainer.worker",
+        "autolfads_trainer.worker.lane",
     ):
         importlib.import_module(name)
     torch.set_num_threads(1)  # and no kernel runs here: threads would not survive a fork

@@ -16,6 +16,7 @@ attack() {
 }
 
 attack "$bin/python" "$here/kills.py" --kills "${KILLS:-500}" --rounds "${ROUNDS:-2}"
+attack env EVERY=1 "$bin/python" -m pytest "$here/../faults/test_death_at_every_call.py" --numprocesses=2
 attack "$bin/python" "$here/zombies.py" --returns "${RETURNS:-200}"
 attack "$bin/python" "$here/disks.py"
 attack "$bin/python" "$here/fleet.py"

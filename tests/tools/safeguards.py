@@ -192,7 +192,7 @@ SAFEGUARDS = (
     ),
     Safeguard(
         "a task that has an outcome is not done",
-        f"{TRAINER}/worker.py",
+        f"{TRAINER}/worker/lane.py",
         "        if self.patience(lambda: self.folder.outcome(folder)) is not None:\n"
         "            raise TaskGone(folder)  # had by another, or given up\n",
         "",
@@ -200,7 +200,7 @@ SAFEGUARDS = (
     ),
     Safeguard(
         "a worker that finds another outcome leaves",
-        f"{TRAINER}/worker.py",
+        f"{TRAINER}/worker/lane.py",
         "        if counts.model_dump_json() != outcome.model_dump_json():\n"
         "            raise TaskGone(folder)\n",
         "",
@@ -208,7 +208,7 @@ SAFEGUARDS = (
     ),
     Safeguard(
         "another life's task is not done",
-        f"{TRAINER}/worker.py",
+        f"{TRAINER}/worker/lane.py",
         "if task is None or task.worker != self.life:",
         "if task is None:",
         f"{WORKER}::test_another_lifes_task_is_not_done",
@@ -423,21 +423,21 @@ SAFEGUARDS = (
     ),
     Safeguard(
         "an outcome waits for the disk",
-        f"{TRAINER}/worker.py",
+        f"{TRAINER}/worker/lane.py",
         "        counts = self.patience(lambda: self.folder.settle(folder, outcome))\n",
         "        counts = self.folder.settle(folder, outcome)\n",
         f"{WORKER}::test_an_outcome_waits_for_the_disk",
     ),
     Safeguard(
         "a task that is announced is waited for",
-        f"{TRAINER}/worker.py",
+        f"{TRAINER}/worker/lane.py",
         "self.patience.announced(lambda: self.folder.task(folder))",
         "self.folder.task(folder)",
         f"{WORKER}::test_a_task_that_is_announced_before_it_is_seen_is_waited_for",
     ),
     Safeguard(
         "a status that cannot be written stops nobody",
-        f"{TRAINER}/worker.py",
+        f"{TRAINER}/worker/lane.py",
         "        except OSError as error:  # it decides nothing: the next one will do\n"
         "            if not may_pass(error):\n                raise\n",
         "        finally:\n            pass\n",
@@ -607,21 +607,21 @@ SAFEGUARDS = (
     ),
     Safeguard(
         "a save is told of surely",
-        f"{TRAINER}/worker.py",
+        f"{TRAINER}/worker/lane.py",
         "            self.folder.announce(self.life, self.status)\n",
         "            self.folder.report(self.life, self.status)\n",
         f"{WORKER}::test_what_a_worker_announces_outlasts_a_power_cut",
     ),
     Safeguard(
         "a log has a bound",
-        f"{TRAINER}/worker_log.py",
+        f"{TRAINER}/worker/log.py",
         "        if self.left <= 0:\n            return\n",
         "",
         "test_worker_log.py::test_a_log_has_a_bound_and_says_that_it_is_full",
     ),
     Safeguard(
         "the reason in an outcome has a bound",
-        f"{TRAINER}/worker.py",
+        f"{TRAINER}/worker/lane.py",
         'Outcome(outcome="failed", reason=shortened(reason))',
         'Outcome(outcome="failed", reason=reason)',
         f"{WORKER}::test_an_endless_error_makes_no_endless_outcome",

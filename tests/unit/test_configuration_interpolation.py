@@ -9,7 +9,7 @@ from configuration_examples import SIZES, error, file_error, from_file, resolved
 
 from autolfads_trainer.config.interpolation import Interpolator
 from autolfads_trainer.config.resolve import resolve
-from autolfads_trainer.userinput import InputError
+from autolfads_trainer.userinput import InputError, shown
 
 
 def test_a_reference_follows_what_a_later_layer_says(tmp_path: Path) -> None:
@@ -151,6 +151,7 @@ def test_relative_files_give_absolute_paths(
     Path("c.yaml").write_text("model: {fac_dim: '${relpath:a.h5}'}")
     with pytest.raises(InputError) as caught:
         resolve({}, config_file=Path("c.yaml"), sizes=SIZES)
+    found = shown(f"{tmp_path}/a.h5")
     assert str(caught.value) == (
-        f"c.yaml: model.fac_dim: found '{tmp_path}/a.h5'; expected a whole number of at least 1"
+        f"c.yaml: model.fac_dim: found {found}; expected a whole number of at least 1"
     )

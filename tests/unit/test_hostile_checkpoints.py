@@ -232,7 +232,7 @@ def test_nothing_is_imported_for_a_checkpoint(good, tmp_path, monkeypatch):
     assert "strange_module" not in sys.modules
 
 
-@settings(EXAMPLES, max_examples=400)
+@settings(EXAMPLES, max_examples=150)
 @given(
     changes=st.lists(st.tuples(st.integers(0, 999), st.integers(0, 255)), min_size=1, max_size=4)
 )
@@ -245,7 +245,7 @@ def test_a_pickle_with_some_bytes_changed(changes, good, tmp_path):
     content_or_refused(rebuilt(tmp_path / "a.ckpt", good, bytes(pickled)))
 
 
-@settings(EXAMPLES, max_examples=300)
+@settings(EXAMPLES, max_examples=100)
 @given(st.binary(max_size=80), st.booleans())
 def test_any_bytes(tmp_path, content, begins_well):
     path = tmp_path / "a.ckpt"

@@ -83,7 +83,7 @@ def put(file: h5py.File, name: str, thing: Any) -> None:
         pass  # nothing that h5py can write
 
 
-@settings(EXAMPLES, max_examples=500)
+@settings(EXAMPLES, max_examples=150)
 @given(
     made=st.dictionaries(NAMES, THINGS, max_size=3), libver=st.sampled_from(["earliest", "v110"])
 )
@@ -102,7 +102,7 @@ def test_of_whatever_a_file_is_built(made, libver, tmp_path):
 GOOD = recordings()
 
 
-@settings(EXAMPLES, max_examples=1500)
+@settings(EXAMPLES, max_examples=400)
 @given(
     whole=st.sampled_from(GOOD),
     changes=st.lists(st.tuples(st.integers(0, 2**16), st.integers(0, 255)), min_size=1, max_size=6),

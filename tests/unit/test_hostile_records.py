@@ -48,7 +48,7 @@ ATOMS = st.sampled_from(
 )
 
 
-@settings(EXAMPLES, max_examples=1500)
+@settings(EXAMPLES, max_examples=400)
 @given(record=KINDS, changes=st.dictionaries(st.integers(0, 30), ATOMS, min_size=1, max_size=3))
 def test_with_some_values_replaced(record, changes, tmp_path):
     plain = json.loads(record.model_dump_json(by_alias=True))
@@ -62,7 +62,7 @@ def test_with_some_values_replaced(record, changes, tmp_path):
     )
 
 
-@settings(EXAMPLES, max_examples=800)
+@settings(EXAMPLES, max_examples=200)
 @given(
     record=KINDS,
     changes=st.lists(st.tuples(st.integers(0, 3000), st.integers(0, 255)), max_size=4),
@@ -101,7 +101,7 @@ PARTS = st.sampled_from(
 ) | st.text(max_size=5)
 
 
-@settings(EXAMPLES, max_examples=1000)
+@settings(EXAMPLES, max_examples=250)
 @given(st.lists(PARTS, max_size=5).map("/".join) | st.text(max_size=20))
 def test_a_name_is_inside_or_refused(tmp_path, name):
     folder = RunFolder(tmp_path / "run")

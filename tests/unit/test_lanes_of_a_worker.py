@@ -12,7 +12,8 @@ from autolfads_operator.controller.ledger import Ledger
 from autolfads_operator.controller.plan import frozen
 from autolfads_operator.local_run import Settings
 from autolfads_trainer.records import Outcome, Run
-from autolfads_trainer.worker import main, number_of_lanes
+from autolfads_trainer.worker.command import main
+from autolfads_trainer.worker.process import number_of_lanes
 
 
 def run_of(population: int) -> Run:

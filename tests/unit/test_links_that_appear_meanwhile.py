@@ -26,7 +26,7 @@ from autolfads_trainer.store import RunFolder
 
 MEMBER, LEG, ATTEMPT = "members/003", "members/003/gen-002", "members/003/gen-002/attempt-1"
 OURS, ITS = (Outcome(outcome="finished", epoch=55, score=score) for score in (0.25, 0.99))
-ENOUGH, LONGEST = 40, 60.0  # of either, and seconds to wait for so many
+ENOUGH, LONGEST = 15, 60.0  # of either, and seconds to wait for so many
 
 Call = Callable[[RunFolder], bool]
 LIBC, EXCHANGE = ctypes.CDLL(None), 2  # of renameat2(2)

@@ -121,7 +121,7 @@ def test_without_a_driver_there_is_a_worker_for_each_core(
 
 
 def test_the_worker_program_understands_the_arguments_it_is_given() -> None:
-    from autolfads_trainer.worker import main  # noqa: PLC0415
+    from autolfads_trainer.worker.command import main  # noqa: PLC0415
 
     arguments = machine.worker_arguments(2, "cpu", 30.0, ["lab.models", "lab.priors"])
     context = main.make_context("worker", ["--run", "/x", "--life", "w", *arguments])

@@ -8,7 +8,8 @@ from ledger_examples import claimed
 
 from autolfads_trainer.records import Outcome, Task
 from autolfads_trainer.tasks.context import Said
-from autolfads_trainer.worker import Process, Worker
+from autolfads_trainer.worker.lane import Worker
+from autolfads_trainer.worker.process import Process
 
 
 def test_a_new_task_does_not_inherit_the_saves_of_the_last_one(tmp_path: Path) -> None:

@@ -15,13 +15,15 @@ import pytest
 from ledger_examples import OWNER
 from run_directory_examples import Disk
 
-from autolfads_trainer import disk, worker
+from autolfads_trainer import disk
 from autolfads_trainer.disk import make_folder
 from autolfads_trainer.places import Place
 from autolfads_trainer.records import Assignment, Outcome, Task
 from autolfads_trainer.store import RunFolder
 from autolfads_trainer.tasks.context import Said
-from autolfads_trainer.worker import LEFT, Process, Worker
+from autolfads_trainer.worker import loading
+from autolfads_trainer.worker.lane import LEFT, Worker
+from autolfads_trainer.worker.process import Process
 
 ATTEMPT = "prepare/attempt-1"
 SPEC: dict[str, Any] = {
@@ -144,13 +146,13 @@ def test_a_worker_that_was_given_up_while_it_worked_leaves_the_first_outcome(
     give(folder)
     folder.assign("w", Assignment(task=ATTEMPT))
     given_up = Outcome(outcome="abandoned", reason="its worker gave no sign")
-    real = worker._run_task
+    real = loading.run_task
 
     def slow(*arguments: Any) -> Outcome:
         folder.settle(ATTEMPT, given_up)  # by the controller, in the midst of it
         return real(*arguments)
 
-    monkeypatch.setattr(worker, "_run_task", slow)
+    monkeypatch.setattr(loading, "run_task", slow)
     assert a_worker(folder).work() == LEFT
     assert folder.outcome(ATTEMPT) == given_up
     status = folder.status("w")
@@ -237,7 +239,7 @@ def test_an_endless_error_makes_no_endless_outcome(
     def fail(*_: Any) -> Outcome:
         raise ValueError("no " * 1_000_000)
 
-    monkeypatch.setattr(worker, "_run_task", fail)
+    monkeypatch.setattr(loading, "run_task", fail)
     give(folder)
     folder.assign("w", Assignment(task=ATTEMPT))
     meanwhile(until(ended(folder)), leave(folder))
@@ -326,7 +328,7 @@ def test_how_long_a_worker_had_nothing_to_do_is_told(
         context.steps += 7
         return Outcome(outcome="finished")
 
-    monkeypatch.setattr(worker, "_run_task", note)
+    monkeypatch.setattr(loading, "run_task", note)
     one = a_worker(folder)
     for number in (1, 2):
         place = f"prepare/attempt-{number}"

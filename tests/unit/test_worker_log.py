@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from autolfads_trainer.records import Outcome
-from autolfads_trainer.worker_log import MOST, MOST_OF_A_REASON, WorkerLog, shortened
+from autolfads_trainer.worker.log import MOST, MOST_OF_A_REASON, WorkerLog, shortened
 
 
 def test_a_log_has_a_bound_and_says_that_it_is_full(capsys: pytest.CaptureFixture[str]) -> None:
