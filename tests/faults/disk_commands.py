@@ -18,7 +18,7 @@ import time
 from types import SimpleNamespace
 from typing import Any
 
-from forked import DIES_WITH_PARENT, SUBREAPER, _reap, in_fork, set_constants
+from forked import DIES_WITH_PARENT, SUBREAPER, _reap, in_fork, set_constants, without_figures
 
 
 class Fork:
@@ -123,8 +123,9 @@ def serve() -> None:
 
     for name in ("cli", "local_run", "pools.local"):
         importlib.import_module(f"autolfads_operator.{name}")
-    for name in ("worker", "tasks.prepare", "tasks.train", "tasks.export"):
+    for name in ("worker.command", "tasks.prepare", "tasks.train", "tasks.export"):
         importlib.import_module(f"autolfads_trainer.{name}")
+    without_figures()
     torch.set_num_threads(1)  # and no kernel runs here: threads would not survive a fork
     ctypes.CDLL(None).prctl(SUBREAPER, 1)
     codes: dict[int, int] = {}

@@ -68,7 +68,7 @@ def manifest() -> Path:
                 **dict.fromkeys(("ic_enc_dim", "ci_enc_dim", "con_dim", "ic_dim"), 4),
                 **{"gen_dim": 6, "fac_dim": 3, "co_dim": 1},
             },
-            "datamodule": {"batch_size": 8},
+            "datamodule": {"batch_size": 16},
         },
     }
     path = workshop() / "disk.yaml"

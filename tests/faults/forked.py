@@ -225,6 +225,14 @@ def control(options: dict[str, Any]) -> int:
     return 0
 
 
+def without_figures() -> None:
+    """Leave a report's figures out: a third of a run of seconds, and no disk has a part in them."""
+    page = importlib.import_module("autolfads_trainer.results.report.page")
+    for section in ("_curves", "_hyperparameters", "_trials"):
+        assert callable(getattr(page, section))
+        setattr(page, section, lambda *_: "")
+
+
 def set_constants(options: dict[str, Any]) -> None:
     """Give constants of modules shorter times."""
     for name, value in options.get("constants", {}).items():
@@ -244,6 +252,7 @@ def serve() -> None:
         "autolfads_trainer.worker.lane",
     ):
         importlib.import_module(name)
+    without_figures()
     torch.set_num_threads(1)  # and no kernel runs here: threads would not survive a fork
     ctypes.CDLL(None).prctl(SUBREAPER, 1)
     codes: dict[int, int] = {}

@@ -14,7 +14,11 @@ import yaml
 from autolfads_trainer.store import RunFolder
 
 CHANNELS, HELD_OUT, STEPS = 8, 2, 12
-SLOW = {"burnInEpochs": 25, "generationEpochs": 25, "maxEpochs": 75, "patience": 9}
+EPOCHS = 16  # of a generation that lasts long enough to be disturbed in its midst
+SLOW = {
+    **{"burnInEpochs": EPOCHS, "generationEpochs": EPOCHS, "maxEpochs": 3 * EPOCHS},
+    "patience": 9,
+}
 
 
 @dataclass

@@ -20,9 +20,9 @@ from autolfads_trainer.disk_use import Plan, one_file, results
 from autolfads_trainer.records import Run
 
 LOOK_EVERY = 0.02  # seconds
-KILLS = 4
+KILLS = 3
 # Long enough for these.
-PBT = {"burnInEpochs": 10, "generationEpochs": 10, "maxEpochs": 30, "patience": 9}
+PBT = {"burnInEpochs": 8, "generationEpochs": 8, "maxEpochs": 24, "patience": 9}
 
 
 @dataclass

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from real_runs import SLOW, Make, RunOnDisk
+from real_runs import EPOCHS, SLOW, Make, RunOnDisk
 
 from autolfads_trainer.records import WorkerStatus
 from autolfads_trainer.store import RunFolder
@@ -47,7 +47,7 @@ def in_the_midst_of(root: Path, generation: int) -> list[int]:
         if status.task is not None
         and f"gen-{generation:03d}" in status.task
         and status.epoch is not None
-        and status.epoch % 25 > 3
+        and status.epoch % EPOCHS > 3
     ]
 
 

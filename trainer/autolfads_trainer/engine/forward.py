@@ -15,10 +15,10 @@ from torch import Tensor
 from torch.nn.functional import normalize, pad
 
 from autolfads_trainer.engine.controller import Controller, Settings
-from autolfads_trainer.engine.decoder import Generator, Loop
+from autolfads_trainer.engine.decoder import Generator
 from autolfads_trainer.engine.dropping import Dropping
-from autolfads_trainer.engine.encoder import SequenceGRU
 from autolfads_trainer.engine.gru import with_bias
+from autolfads_trainer.engine.loops import loops_for
 from autolfads_trainer.engine.products import affine
 from autolfads_trainer.model.encoder import controller_input
 from autolfads_trainer.model.lfads import LFADS, LFADSOutput
@@ -145,7 +145,7 @@ class Pass:
             read=self.dropping.mask("factors", gen_init),
         )
         controller = () if encoded.controller is None else self._controller(encoded.controller)
-        outputs = Loop.apply(settings, *generator, *controller)
+        outputs = loops_for(gen_init).decoder(settings, *generator, *controller)
         states, factors, con_states, means, stds, control = outputs
         return Decoded(
             factors=factors,
@@ -174,11 +174,12 @@ class Pass:
     def _both_ways(self, name: str, inputs: Tensor) -> tuple[Tensor, Tensor]:
         """Return the states `(time, B, H)` of both directions over `inputs (time, B, D + 1)`."""
         starts, trials = self.parameters[f"encoder.{name}_h0"], inputs.shape[-2]
+        through_time = loops_for(inputs).sequence
         states = []
         for back, direction in enumerate(("fwd_gru", "bwd_gru")):
             cell = self._cell(f"encoder.{name}.{direction}.cell")
             start = _for_trials(starts[..., back, :, :], trials)
-            states.append(SequenceGRU.apply(inputs, start, *cell, self.clip, bool(back)))
+            states.append(through_time(inputs, start, *cell, self.clip, bool(back)))
         return states[0], states[1]
 
     def _initial_condition(self, inputs: Tensor) -> tuple[Tensor, Tensor]:

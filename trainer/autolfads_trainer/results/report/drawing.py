@@ -88,6 +88,11 @@ def inline_svg(figure: Figure, name: str, title: str) -> str:
 
     To be called within `style()`.
     """
+    # Laid out here, once: `savefig` would draw everything a time more for it.
+    layout = figure.get_layout_engine()
+    if layout is not None:
+        layout.execute(figure)
+        figure.set_layout_engine("none")
     buffer = io.StringIO()
     metadata = {"Date": None, "Creator": None, "Format": None, "Type": None}
     figure.savefig(buffer, format="svg", transparent=True, metadata=metadata)
