@@ -6,12 +6,35 @@ A full step: drawing, augmentation, forward, loss, backward, clipping, AdamW.
 from __future__ import annotations
 
 import statistics
+from collections.abc import Callable
+from unittest import mock
 
 import products
 import torch
 import yardstick
+from torch.profiler import ProfilerActivity, profile
 
+from autolfads_trainer.engine.loops import STEPWISE
 from autolfads_trainer.training.group import Group
+
+MOST = 10  # kernels that are shown
+
+
+def show_kernels(step: Callable[[], None], device: torch.device) -> None:
+    """Print what takes most of a step, from a trace of it."""
+    on_gpu = device.type == "cuda"
+    with profile(activities=[ProfilerActivity.CUDA if on_gpu else ProfilerActivity.CPU]) as trace:
+        step()
+        if on_gpu:
+            torch.cuda.synchronize(device)
+
+    def share(entry: torch.autograd.profiler_util.FunctionEventAvg) -> float:
+        return float(entry.self_device_time_total if on_gpu else entry.self_cpu_time_total)
+
+    found = sorted(trace.key_averages(), key=share, reverse=True)
+    for entry in found[:MOST]:
+        print(f"{share(entry) / 1000:8.3f} ms {entry.count:6d} × {entry.key[:90]}")
+    print(f"{sum(map(share, found)) / 1000:8.3f} ms in all")
 
 
 def main() -> None:
@@ -19,8 +42,12 @@ def main() -> None:
     parser = yardstick.options(__doc__)
     parser.add_argument("--members", type=int, default=1)
     parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--kernels", action="store_true", help="show what takes most of a step")
+    parser.add_argument("--stepwise", action="store_true", help="no kernels for whole sequences")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
+    if arguments.stepwise:
+        mock.patch("autolfads_trainer.engine.forward.loops_for", lambda _: STEPWISE).start()
     device = torch.device(arguments.device)
     data = yardstick.dataset(device)
     members = [yardstick.member(data, number) for number in range(arguments.members)]
@@ -49,6 +76,8 @@ def main() -> None:
         "gemm_gflops": gflops,
     }
     yardstick.tell(found, arguments.json)
+    if arguments.kernels:
+        show_kernels(population, device)
 
 
 if __name__ == "__main__":
