@@ -28,7 +28,7 @@ demo: $(READY)  ## Run the main job: AutoLFADS on the Lorenz problem, from nothi
 	@$(BIN)/python examples/lorenz/score.py $(DEMO)/results/autolfads.zip
 
 test: $(READY)  ## Pass all tests that need no cluster
-	$(IN_MEMORY) $(PYTEST) tests/unit --numprocesses=3 --dist=loadfile --cov --cov-report=term:skip-covered \
+	$(IN_MEMORY) $(PYTEST) tests/unit --numprocesses=2 --dist=loadfile --cov --cov-report=term:skip-covered \
 		--cov-report=json:.coverage.json
 	$(BIN)/python tests/tools/check_coverage.py .coverage.json
 	$(IN_MEMORY) $(PYTEST) tests/local tests/faults --numprocesses=4 --dist=loadfile
