@@ -9,6 +9,7 @@ from torch import Tensor
 
 from autolfads_trainer.engine.controller import Controller, Settings
 from autolfads_trainer.engine.decoder import Generator
+from autolfads_trainer.engine.encoder import taken
 from autolfads_trainer.engine.fused.blocks import Blocks, at_least, precision
 from autolfads_trainer.engine.fused.decoder_kernels import backward_kernel, forward_kernel
 from autolfads_trainer.engine.fused.weights import of_inputs, of_kernels, projected
@@ -33,8 +34,7 @@ class Loop(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor | None) -> tuple[Tensor | None, ...]:
         """Run back through time."""
-        tape, ctx.tape = ctx.tape, None
-        return None, *tape.backward(*gradients)
+        return None, *taken(ctx).backward(*gradients)
 
 
 class _Unrolled:
@@ -55,7 +55,6 @@ class _Unrolled:
         self.external = settings.external
         self.states, self.resets = (new(*self.shape, units) for _ in range(2))
         self.gates, self.factors = new(*self.shape, 3 * units), new(*self.shape, factors)
-        self.seen_encoded: Tensor | None = None
         self.seen_mask: Tensor | None = None
         self.encoded_mask: Tensor | None = None
         self.outputs = self.con_units = 0
@@ -85,15 +84,15 @@ class _Unrolled:
             controller.start.shape[-1],
             controller.out_weight.shape[-2] // 2,
         )
-        self.seen_encoded = controller.encoded
+        seen_encoded = controller.encoded
         if settings.seen is not None:
             self.encoded_mask = settings.seen[..., :split]
             self.seen_mask = settings.seen[..., split:].contiguous()
-            self.seen_encoded = controller.encoded * self.encoded_mask
+            seen_encoded = controller.encoded * self.encoded_mask
         # Of the controller's inputs those of the encoder, and 1: the factors come in the loop.
         columns = torch.cat([controller.weight[..., :split], controller.weight[..., -1:]], dim=-1)
         ones = controller.encoded.new_ones(*self.shape, 1)
-        self.con_inputs = torch.cat([self.seen_encoded, ones], dim=-1)
+        self.con_inputs = torch.cat([seen_encoded, ones], dim=-1)
         self.con_gates = projected(self.con_inputs, columns)
         self.con_states, self.con_resets = (new(*self.shape, self.con_units) for _ in range(2))
         self.means, self.stds, self.controls = (new(*self.shape, self.outputs) for _ in range(3))

@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from autolfads_trainer.engine.encoder import taken
 from autolfads_trainer.engine.fused.blocks import Blocks, precision
 from autolfads_trainer.engine.fused.encoder_kernels import backward_kernel, forward_kernel
 from autolfads_trainer.engine.fused.weights import of_inputs, of_kernels, projected
@@ -50,7 +51,7 @@ class SequenceGRU(torch.autograd.Function):
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         """Run back through time."""
         inputs, start, weight, kernels = ctx.saved_tensors
-        (gates, resets, states), ctx.tape = ctx.tape, None
+        gates, resets, states = taken(ctx)
         members, _, trials = inputs.shape[:3]
         carried, back = torch.zeros_like(start), ctx.back
         backward_kernel[ctx.blocks.grid(members, trials)](
