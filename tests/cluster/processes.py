@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from kube.cgroups import memory_group_of
@@ -25,6 +26,20 @@ def process_of(life: str) -> int:
 def stop(life: str) -> None:
     """Let a worker hang: it is there, and does nothing any more."""
     os.kill(process_of(life), signal.SIGSTOP)
+
+
+@contextlib.contextmanager
+def held(lives: Iterable[str]) -> Iterator[None]:
+    """Let workers stand still for a while: whatever else happens meanwhile is in mid-run."""
+    stopped = [process_of(life) for life in lives]
+    for pid in stopped:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        for pid in stopped:
+            with contextlib.suppress(ProcessLookupError):  # its pod was taken meanwhile
+                os.kill(pid, signal.SIGCONT)
 
 
 def run_out_of_memory(life: str, most: int) -> None:
