@@ -12,7 +12,7 @@ from types import FrameType
 from autolfads_operator.controller.ledger import place_of
 from autolfads_operator.pools.local import LocalPool
 from autolfads_trainer.disk_errors import StoreError
-from autolfads_trainer.records import UNSAVED
+from autolfads_trainer.records import UNSAVED, Task
 from autolfads_trainer.store import RunFolder
 
 LEAVE = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -47,21 +47,24 @@ def leave(pool: LocalPool, signals: list[int], *, patience: float, told: bool) -
     pool.kill()
 
 
-def not_saved(folder: RunFolder, attempts: Sequence[str]) -> list[int]:
-    """Return the members whose attempts, given by their folders, do not say that they are saved.
+def not_saved(folder: RunFolder, tasks: Sequence[Task]) -> list[int]:
+    """Return the members whose training was begun and does not say that it is saved.
 
     Where the volume does not answer that is all of them.
     """
-    left = set(attempts)
+    left = {task.folder for task in tasks}
 
     def look() -> None:
-        for attempt in attempts:
+        for task in tasks:
             try:
-                outcome = folder.outcome(attempt)
+                outcome = folder.outcome(task.folder)
+                status = folder.status(task.worker)
             except (OSError, StoreError):
                 continue
             if outcome is not None and outcome.reason != UNSAVED:
-                left.discard(attempt)
+                left.discard(task.folder)
+            elif outcome is None and (status is None or status.task != task.folder):
+                left.discard(task.folder)  # its worker left before it came to it
 
     # A daemon: a process must be able to end although a mount never answers.
     looking = threading.Thread(target=look, daemon=True)

@@ -160,7 +160,7 @@ class _Begun:
         """Tell which members could not be saved, when workers have left."""
         ledger = self._controller.ledger if self._controller is not None else None
         training = [
-            attempt.task.folder
+            attempt.task
             for attempt in (ledger.open_attempts() if ledger is not None else [])
             if attempt.task.kind == "train"
         ]

@@ -4,17 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from loop_examples import (
-    CASES,
-    assert_same,
-    gradients,
-    in_kind,
-    leaves,
-    random,
-    sequence_of,
-    settings_of,
-    tensors_of,
-)
+from loop_examples import CASES, compare_decoders, compare_sequences, random
 
 from autolfads_trainer.engine.loops import STEPWISE, loops_for
 
@@ -36,23 +26,11 @@ def relative(request: pytest.FixtureRequest, gpu: torch.device) -> float:
 @pytest.mark.parametrize("back", [False, True], ids=["forward", "backward"])
 @pytest.mark.parametrize("clip", [5.0, 0.3])
 def test_a_sequence(gpu: torch.device, relative: float, clip: float, back: bool) -> None:
-    draw = random(3, str(gpu))
-    tensors = sequence_of(draw, SEQUENCE)
-    weights = [draw(*SEQUENCE[:3], SEQUENCE[-1])]
-    ours, theirs = leaves(tensors, torch.float32), leaves(tensors, torch.float64)
-    found = loops_for(tensors[0]).sequence(*ours, clip, back)
-    expected = STEPWISE.sequence(*theirs, clip, back)
-    assert_same([found], [expected], relative)
-    assert_same(gradients([found], ours, weights), gradients([expected], theirs, weights), relative)
+    loops = loops_for(torch.zeros(1, device=gpu))
+    compare_sequences(loops, random(3, str(gpu)), SEQUENCE, clip, back, relative)
 
 
 @pytest.mark.parametrize("case", CASES)
 def test_the_decoder(gpu: torch.device, relative: float, case: str) -> None:
-    draw = random(len(case), str(gpu))
-    settings, tensors = settings_of(draw, LOOP, case), tensors_of(draw, LOOP, case)
-    ours, theirs = leaves(tensors, torch.float32), leaves(tensors, torch.float64)
-    found = loops_for(tensors[0]).decoder(settings, *ours)
-    expected = STEPWISE.decoder(in_kind(settings, torch.float64), *theirs)
-    assert_same(found, expected, relative)
-    of = [draw(*each.shape) for each in found]
-    assert_same(gradients(found, ours, of), gradients(expected, theirs, of), relative)
+    loops = loops_for(torch.zeros(1, device=gpu))
+    compare_decoders(loops, random(len(case), str(gpu)), LOOP, case, relative)

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from autolfads_trainer.engine.controller import Controller, Settings
 from autolfads_trainer.engine.decoder import Generator
+from autolfads_trainer.engine.loops import STEPWISE, Loops
 
 Draw = Callable[..., Tensor]
 CASES = ["usual", "a low limit", "external input", "no controller", "means"]
@@ -100,6 +101,33 @@ def tensors_of(draw: Draw, size: dict[str, int], case: str) -> list[Tensor]:
         draw(members, 2 * u),
     )
     return [*generator, *controller]
+
+
+def compare_sequences(
+    loops: Loops, draw: Draw, sizes: tuple[int, ...], clip: float, back: bool, relative: float
+) -> None:
+    """See that a GRU's states and gradients are those of the steps in double precision."""
+    tensors = sequence_of(draw, sizes)
+    weights = [draw(*sizes[:3], sizes[-1])]
+    ours, theirs = leaves(tensors, torch.float32), leaves(tensors, torch.float64)
+    found = loops.sequence(*ours, clip, back)
+    expected = STEPWISE.sequence(*theirs, clip, back)
+    assert_same([found], [expected], relative)
+    assert_same(gradients([found], ours, weights), gradients([expected], theirs, weights), relative)
+
+
+def compare_decoders(
+    loops: Loops, draw: Draw, size: dict[str, int], case: str, relative: float
+) -> None:
+    """See that a decoder's outputs and gradients are those of the steps in double precision."""
+    settings, tensors = settings_of(draw, size, case), tensors_of(draw, size, case)
+    for of_all in (True, False):  # or of the factors alone
+        ours, theirs = leaves(tensors, torch.float32), leaves(tensors, torch.float64)
+        found = loops.decoder(settings, *ours)
+        expected = STEPWISE.decoder(in_kind(settings, torch.float64), *theirs)
+        assert_same(found, expected, relative)
+        of = [draw(*each.shape) if of_all or name == 1 else None for name, each in enumerate(found)]
+        assert_same(gradients(found, ours, of), gradients(expected, theirs, of), relative)
 
 
 def in_kind(settings: Settings, kind: torch.dtype) -> Settings:

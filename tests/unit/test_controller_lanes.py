@@ -12,7 +12,7 @@ from played_pool import Dies, PlayedPool, always, controller_for, played, to_the
 from autolfads_operator.controller.lanes import Lanes
 from autolfads_operator.controller.loop import Controller
 from autolfads_operator.view.picture import picture_of
-from autolfads_trainer.lanes import lane_of, number_of, process_of, share_of
+from autolfads_trainer.lanes import lane_of, leads, number_of, process_of, share_of
 from autolfads_trainer.records import WorkerStatus
 
 
@@ -41,6 +41,7 @@ def test_lanes_have_names_of_their_own() -> None:
     assert names == ["worker-1", "worker-1-lane1", "worker-1-lane2"]
     assert [process_of(name) for name in names] == ["worker-1"] * 3
     assert [number_of(name) for name in names] == [0, 1, 2]
+    assert [leads(name) for name in names] == [True, False, False]
     for other in ("worker-lane", "worker-lane0", "lane1-worker", "a-lane01"):
         assert process_of(other) == other
         assert number_of(other) == 0

@@ -16,21 +16,21 @@ import torch
 from loop_examples import (
     CASES,
     assert_same,
-    gradients,
-    in_kind,
-    leaves,
+    compare_decoders,
+    compare_sequences,
     random,
-    sequence_of,
     settings_of,
     tensors_of,
 )
 from torch import Tensor
 
-from autolfads_trainer.engine.loops import STEPWISE, loops_for
+from autolfads_trainer.engine.loops import STEPWISE, Loops, loops_for
 
 pytest.importorskip("triton", reason="kernels are written in Triton")
 from autolfads_trainer.engine import fused
 
+FUSED = Loops(fused.sequence, fused.decoder)
+NEAR = 1e-4
 # Members, steps, trials, inputs, units: pieces that are cut off, and more of them than one.
 SEQUENCES = {"small": (2, 3, 3, 5, 4), "many trials": (1, 2, 18, 3, 6), "wide": (1, 2, 5, 7, 66)}
 LOOPS: dict[str, dict[str, int]] = {
@@ -44,14 +44,7 @@ LOOPS: dict[str, dict[str, int]] = {
 @pytest.mark.parametrize("clip", [5.0, 0.3])
 @pytest.mark.parametrize("sizes", SEQUENCES.values(), ids=SEQUENCES)
 def test_a_sequence(sizes: tuple[int, ...], clip: float, back: bool) -> None:
-    draw = random(3)
-    tensors = sequence_of(draw, sizes)
-    weights = [draw(*sizes[:3], sizes[-1])]
-    ours, theirs = leaves(tensors, torch.float32), leaves(tensors, torch.float64)
-    found = fused.sequence(*ours, clip, back)
-    expected = STEPWISE.sequence(*theirs, clip, back)
-    assert_same([found], [expected])
-    assert_same(gradients([found], ours, weights), gradients([expected], theirs, weights))
+    compare_sequences(FUSED, random(3), sizes, clip, back, NEAR)
 
 
 @pytest.mark.parametrize(
@@ -62,15 +55,7 @@ def test_a_sequence(sizes: tuple[int, ...], clip: float, back: bool) -> None:
 def test_the_decoder(case: str, sizes: dict[str, int]) -> None:
     usual = {"members": 2, "steps": 3, "trials": 4, "generator": 7, "factors": 5}
     size = {**usual, "controller": 6, "outputs": 2, "encoded": 3, **sizes}
-    draw = random(len(case))
-    settings, tensors = settings_of(draw, size, case), tensors_of(draw, size, case)
-    for of_all in (True, False):  # or of the factors alone
-        ours, theirs = leaves(tensors, torch.float32), leaves(tensors, torch.float64)
-        found = fused.decoder(settings, *ours)
-        expected = STEPWISE.decoder(in_kind(settings, torch.float64), *theirs)
-        assert_same(found, expected)
-        of = [draw(*each.shape) if of_all or name == 1 else None for name, each in enumerate(found)]
-        assert_same(gradients(found, ours, of), gradients(expected, theirs, of))
+    compare_decoders(FUSED, random(len(case)), size, case, NEAR)
 
 
 def test_without_an_axis_of_members() -> None:

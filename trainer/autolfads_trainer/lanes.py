@@ -25,6 +25,11 @@ def process_of(life: str) -> str:
     return _LANE.sub("", life)
 
 
+def leads(life: str) -> bool:
+    """Whether a lane is the first of its process, and does what is done once for all of them."""
+    return number_of(life) == 0
+
+
 def share_of(population: int, workers: int) -> int:
     """Return how many members each of the `workers` is to train side by side."""
     return max(1, min(MOST_AT_ONCE, math.ceil(population / workers)))

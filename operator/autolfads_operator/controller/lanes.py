@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from autolfads_operator.pools import Pool
-from autolfads_trainer.lanes import lane_of, number_of, process_of
+from autolfads_trainer.lanes import lane_of, leads, number_of, process_of
 from autolfads_trainer.records import WorkerStatus
 
 
@@ -23,7 +23,7 @@ class Lanes:
     def note(self, statuses: Mapping[str, WorkerStatus], at_work: Iterable[str]) -> None:
         """Note what workers say, and which lives have tasks."""
         for life, status in statuses.items():
-            if process_of(life) == life:
+            if leads(life):
                 self._know(life, status.lanes)
         for life in at_work:
             self._know(process_of(life), number_of(life) + 1)

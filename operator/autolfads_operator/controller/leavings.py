@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from autolfads_operator.controller.observe import last_words
 from autolfads_operator.controller.removals import Removals
-from autolfads_trainer.lanes import process_of
+from autolfads_trainer.lanes import leads
 from autolfads_trainer.places import is_temporary
 from autolfads_trainer.store import RunFolder
 
@@ -109,7 +109,7 @@ class Leavings:
             of_it = [name for name in half_made if life in name]
             files = (f"{life}.json", f"{life}.status.json", *of_it)
             self._files.extend(f"workers/{name}" for name in files)
-            if process_of(life) == life:  # its lanes write into one log
+            if leads(life):  # its lanes write into one log
                 self._gone.append(life)
             if len(self._gone) > LOGS_KEPT:
                 self._files.append(f"workers/{self._gone.popleft()}.log")

@@ -21,7 +21,7 @@ from autolfads_operator.controller.tidy import Tidier
 from autolfads_operator.controller.vitals import Vitals
 from autolfads_operator.pools import Pool
 from autolfads_trainer.disk_errors import may_pass
-from autolfads_trainer.lanes import process_of
+from autolfads_trainer.lanes import leads
 from autolfads_trainer.records import Assignment, Owner, WorkerStatus
 from autolfads_trainer.store import RunFolder
 from autolfads_trainer.userinput import InputError
@@ -135,7 +135,7 @@ class Controller:
         until = time.perf_counter() + AT_THE_END
         try:
             for life in self.pool.lives():
-                if process_of(life) == life:  # its first lane leaves for all
+                if leads(life):
                     self.folder.assign(life, Assignment(leave=True))
             done = self._tidier.tidy(self.ledger, until)
             self._tidy_lives(now, until)

@@ -79,6 +79,12 @@ def _zeros(like: Tensor) -> Tensor:
     return like.new_zeros(like.shape) if like.shape[-2] < _FEW else torch.zeros_like(like)
 
 
+def clipped_steps(steps: int, clip: float) -> int:
+    """Return how many of a sequence's first steps can leave a state beyond the limit."""
+    # |h'| ≤ max(|h|, 1): with a limit of 1 or more only a start state can be above it.
+    return steps if clip < 1 else 1
+
+
 def by_step(values: Tensor) -> tuple[Tensor, ...]:
     """Take `(T, B, …)` apart by its steps, once: each slicing in a loop would cost."""
     return values.unbind(-3)
@@ -98,8 +104,7 @@ class Tape:
         self.states_at = by_step(self.states)
         gates = (by_step(start.new_empty(shape)) for _ in Gates._fields)
         self.at = [Gates(*step) for step in zip(*gates, strict=True)]
-        # |h'| ≤ max(|h|, 1): with a limit of 1 or more only a start state can be above it.
-        self._clipped_steps = steps if clip < 1 else 1
+        self._clipped_steps = clipped_steps(steps, clip)
         self._inside: dict[int, Tensor] = {}
         self._minus_one = start.new_full((), -1.0)
         self._scratch = [torch.empty_like(start) for _ in range(4)]

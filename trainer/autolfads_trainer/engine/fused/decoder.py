@@ -13,6 +13,7 @@ from autolfads_trainer.engine.encoder import taken
 from autolfads_trainer.engine.fused.blocks import Blocks, at_least, precision
 from autolfads_trainer.engine.fused.decoder_kernels import backward_kernel, forward_kernel
 from autolfads_trainer.engine.fused.weights import of_inputs, of_kernels, projected
+from autolfads_trainer.engine.gru import clipped_steps
 from autolfads_trainer.engine.products import over_all_steps
 
 
@@ -50,7 +51,7 @@ class _Unrolled:
         new = generator.start.new_empty
         self.shape = members, steps, trials
         self.none = new(0)
-        self.clip, self.clipped = settings.clip, steps if settings.clip < 1 else 1
+        self.clip, self.clipped = settings.clip, clipped_steps(steps, settings.clip)
         self.read_mask, self.noise = _whole(settings.read), _whole(settings.noise)
         self.external = settings.external
         self.states, self.resets = (new(*self.shape, units) for _ in range(2))

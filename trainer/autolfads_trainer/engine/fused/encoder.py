@@ -11,6 +11,7 @@ from autolfads_trainer.engine.encoder import taken
 from autolfads_trainer.engine.fused.blocks import Blocks, precision
 from autolfads_trainer.engine.fused.encoder_kernels import backward_kernel, forward_kernel
 from autolfads_trainer.engine.fused.weights import of_inputs, of_kernels, projected
+from autolfads_trainer.engine.gru import clipped_steps
 
 
 class SequenceGRU(torch.autograd.Function):
@@ -37,8 +38,7 @@ class SequenceGRU(torch.autograd.Function):
         states = gates.new_empty(members, steps, trials, units)
         resets = torch.empty_like(states)
         blocks = Blocks.of(members, trials, units)
-        clipped = steps if clip < 1 else 1
-        sizes = (steps, trials, units, clip, clipped)
+        sizes = (steps, trials, units, clip, clipped_steps(steps, clip))
         forward_kernel[blocks.grid(members, trials)](
             gates, resets, states, start, kernels, *sizes, back, *blocks, precision()
         )
