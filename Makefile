@@ -31,7 +31,7 @@ test: $(READY)  ## Pass all tests that need no cluster
 	$(IN_MEMORY) $(PYTEST) tests/unit --numprocesses=2 --dist=loadfile --cov --cov-report=term:skip-covered \
 		--cov-report=json:.coverage.json
 	$(BIN)/python tests/tools/check_coverage.py .coverage.json
-	$(IN_MEMORY) $(PYTEST) tests/local tests/faults --numprocesses=4 --dist=loadfile
+	$(IN_MEMORY) $(PYTEST) tests/local tests/faults --numprocesses=4 --dist=loadfile --no-loadscope-reorder
 
 test-guards: $(READY)  ## Turn off every safeguard, turn round every comparison: a test must notice
 	$(IN_MEMORY) $(PYTEST) tests/guards --numprocesses=2 --dist=loadfile

@@ -26,7 +26,7 @@ from points import Point, install
 CALLS = {name: getattr(os, name) for name in ("open", "write", "close", "replace")}
 SUBREAPER, DIES_WITH_PARENT = 36, 1  # of prctl(2)
 LONGEST_LIFE = 400  # seconds: nothing outlives the tests, whatever happens
-TURN = 0.01
+TURN = 0.03
 
 
 def put(path: Path, content: object) -> bool:

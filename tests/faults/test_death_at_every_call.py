@@ -1,8 +1,8 @@
 """A process dies at every single call that changes the disk: the run goes on to the same history.
 
 Here controllers and workers take turns in one process, and training is played, so that all of the
-calls of a whole run can be tried. One in five of them is, others at each time; with EVERY=1 in the
-environment all of them are, as in `make soak`.
+calls of a whole run can be tried. One in twelve of them is, others at each time; with EVERY=1 in
+the environment all of them are, as in `make soak`.
 """
 
 from __future__ import annotations
@@ -122,7 +122,7 @@ def expected(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 
 def deaths(place: Path, role: str, mini: Mini) -> Iterator[tuple[Path, str]]:
     """Yield the folder of a run for each call at which the `role` can die, and where it did."""
-    stride = 1 if os.environ.get("EVERY") else 5
+    stride = 1 if os.environ.get("EVERY") else 12
     for at in itertools.count(random.randint(1, stride), stride):
         root = place / str(at)
         mortality = disturbed(root, role, at, mini)

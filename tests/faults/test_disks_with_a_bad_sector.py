@@ -25,7 +25,9 @@ def test_a_checkpoint_on_a_bad_sector_is_made_again(
     assert volume.hits()[0] > 0
     assert came.different == []
     assert {outcome.damaged for outcome in damaged} == {bad}
-    assert all("cannot be read for" in (outcome.reason or "") for outcome in damaged)
+    reasons = [outcome.reason or "" for outcome in damaged]
+    # Whoever comes later may find that it was removed, to be made again.
+    assert any("cannot be read for" in reason for reason in reasons), reasons
     assert [outcome.outcome for outcome in again] == ["finished", "finished"]
     assert len({outcome.sha256 for outcome in again}) == 1, "to the last bit"
     assert wrong == []

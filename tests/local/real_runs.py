@@ -14,7 +14,7 @@ import yaml
 from autolfads_trainer.store import RunFolder
 
 CHANNELS, HELD_OUT, STEPS = 8, 2, 12
-EPOCHS = 16  # of a generation that lasts long enough to be disturbed in its midst
+EPOCHS = 12  # of a generation that lasts long enough to be disturbed in its midst
 SLOW = {
     **{"burnInEpochs": EPOCHS, "generationEpochs": EPOCHS, "maxEpochs": 3 * EPOCHS},
     "patience": 9,

@@ -19,8 +19,8 @@ from autolfads_trainer.data.hdf5 import read_recording
 from autolfads_trainer.disk_use import Plan, one_file, results
 from autolfads_trainer.records import Run
 
-LOOK_EVERY = 0.02  # seconds
-KILLS = 3
+LOOK_EVERY = 0.05  # seconds
+KILLS = 2
 # Long enough for these.
 PBT = {"burnInEpochs": 8, "generationEpochs": 8, "maxEpochs": 24, "patience": 9}
 
@@ -88,7 +88,7 @@ def watched(root: Path) -> Iterator[Watch]:
 def test_disk_use_stays_within_its_bound(make_run: Make, mode: str) -> None:
     made = make_run(pbt=PBT | {"mode": mode})
     with watched(made.root) as watch:
-        process = made.start("--save-every", "0.05", "--workers", "4")
+        process = made.start("--save-every", "0.05", "--workers", "3")
         until = time.monotonic() + 300
         killed = 0
         while process.poll() is None:
@@ -100,7 +100,7 @@ def test_disk_use_stays_within_its_bound(make_run: Make, mode: str) -> None:
                 if status.task is not None and status.saved is not None
             ]
             if at_work and killed < KILLS:
-                how = signal.SIGTERM if killed % 3 == 2 else signal.SIGKILL
+                how = signal.SIGTERM if killed % 2 else signal.SIGKILL
                 os.kill(at_work[killed % len(at_work)], how)
                 killed += 1
                 time.sleep(0.4)

@@ -20,7 +20,7 @@ def wait_for(what: Callable[[], bool], seconds: float = 120) -> None:
     until = time.monotonic() + seconds
     while not what():
         assert time.monotonic() < until, "did not come to pass"
-        time.sleep(0.01)
+        time.sleep(0.05)
 
 
 def workers_in(root: Path) -> dict[int, WorkerStatus]:

@@ -122,7 +122,7 @@ def check_orders(root: Path, mini: Mini) -> None:
         assert order.hyperparameters == (explored if copies else parent.hyperparameters)
 
 
-@settings(deadline=None, max_examples=15)
+@settings(deadline=None, max_examples=10)
 @given(mini=minis(), fate=fates, most=st.integers(1, 4), luck=seeds)
 def test_every_order_follows_from_the_score_that_it_names(
     mini: Mini, fate: Fate, most: int, luck: int

@@ -25,7 +25,7 @@ def _quick() -> Iterator[None]:
         yield
 
 
-@settings(deadline=None, max_examples=15)
+@settings(deadline=None, max_examples=10)
 @given(mini=minis(), fate=fates, most=st.integers(1, 4), luck=seeds)
 def test_controllers_that_take_turns_in_any_order_make_one_history(
     mini: Mini, fate: Fate, most: int, luck: int
@@ -62,7 +62,7 @@ class Meanwhile(CountingFolder):
             self.happens()
 
 
-@settings(deadline=None, max_examples=25)
+@settings(deadline=None, max_examples=16)
 @given(
     mini=minis(),
     fate=fates,

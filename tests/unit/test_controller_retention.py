@@ -67,7 +67,7 @@ def test_disk_use_is_bounded_over_thirty_generations(
             assert exported["place"] == list(end.best)
 
 
-@settings(deadline=None, max_examples=10)
+@settings(deadline=None, max_examples=7)
 @given(mini=minis(), fate=fates, luck=seeds)
 def test_starts_are_there_whatever_happens_to_workers_and_controllers(
     mini: Mini, fate: Fate, luck: int

@@ -24,7 +24,7 @@ def _quick() -> Iterator[None]:
         yield
 
 
-@settings(deadline=None, max_examples=12)
+@settings(deadline=None, max_examples=8)
 @given(mini=minis(), fate=fates, most=st.integers(1, 4), luck=seeds)
 def test_trouble_with_workers_makes_no_difference(
     mini: Mini, fate: Fate, most: int, luck: int
@@ -36,7 +36,7 @@ def test_trouble_with_workers_makes_no_difference(
         assert history(Path(rough)) == history(Path(calm))
 
 
-@settings(deadline=None, max_examples=12)
+@settings(deadline=None, max_examples=8)
 @given(mini=minis(), fate=fates, most=st.integers(1, 4), luck=seeds, gone=st.booleans())
 def test_controllers_that_come_and_go_make_no_difference(
     mini: Mini, fate: Fate, most: int, luck: int, gone: bool

@@ -28,7 +28,7 @@ def _quick() -> Iterator[None]:
         yield
 
 
-@settings(deadline=None, max_examples=8)
+@settings(deadline=None, max_examples=6)
 @given(mini=minis(), fate=fates, most=st.integers(1, 4), luck=seeds)
 def test_two_controllers_that_keep_in_step_make_one_history(
     mini: Mini, fate: Fate, most: int, luck: int

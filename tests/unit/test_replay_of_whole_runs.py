@@ -32,7 +32,7 @@ def _quick() -> Iterator[None]:
         yield
 
 
-@settings(deadline=None, max_examples=15)
+@settings(deadline=None, max_examples=8)
 @given(mini=minis(), mode=st.sampled_from(MODES), fate=fates, luck=seeds)
 def test_runs_with_trouble_and_controllers_that_come_and_go_are_as_they_should_be(
     mini: Mini, mode: str, fate: Fate, luck: int
@@ -46,7 +46,7 @@ def test_runs_with_trouble_and_controllers_that_come_and_go_are_as_they_should_b
         assert report.orders == len(orders(root))
 
 
-@settings(deadline=None, max_examples=10)
+@settings(deadline=None, max_examples=8)
 @given(mini=minis(), mode=st.sampled_from(MODES), fate=fates, luck=seeds, turns=st.integers(0, 150))
 def test_unfinished_runs_are_checked_as_far_as_they_are(
     mini: Mini, mode: str, fate: Fate, luck: int, turns: int
@@ -58,7 +58,7 @@ def test_unfinished_runs_are_checked_as_far_as_they_are(
         assert told(root) == []
 
 
-@settings(deadline=None, max_examples=10)
+@settings(deadline=None, max_examples=8)
 @given(mini=minis(), mode=st.sampled_from(MODES), fate=fates, luck=seeds)
 def test_damaged_checkpoints_that_were_made_again_are_as_they_should_be(
     mini: Mini, mode: str, fate: Fate, luck: int
