@@ -6,10 +6,16 @@ import math
 
 import pytest
 import torch
+from torch.distributions import Independent, Normal, StudentT, kl_divergence
 from torch.distributions import MultivariateNormal as Dense
-from torch.distributions import Normal, kl_divergence
 
-from autolfads_trainer.model.priors import AutoregressiveMultivariateNormal, MultivariateNormal
+from autolfads_trainer.model.priors import (
+    AutoregressiveMultivariateNormal,
+    MultivariateNormal,
+    MultivariateStudentT,
+    Null,
+    Prior,
+)
 
 
 def randn(*shape: int, seed: int = 0) -> torch.Tensor:
@@ -93,3 +99,82 @@ def test_time_constant_and_noise_of_an_autoregressive_prior_are_trained() -> Non
     prior.kl(torch.ones(5, 3, 2), torch.ones(5, 3, 2), torch.ones(5, 3, 2)).backward()
     assert prior.logtaus.grad.all()
     assert prior.lognvars.grad.all()
+
+
+def student(dims: int, df: int = 4) -> MultivariateStudentT:
+    """Return a prior with another location and scale in every dimension."""
+    prior = MultivariateStudentT(loc=0.2, scale=0.5, df=df, shape=dims).double()
+    assert prior.loc.tolist() == pytest.approx([0.2] * dims)
+    with torch.no_grad():
+        prior.loc += randn(dims, seed=1)
+        prior.logscale += 0.5 * randn(dims, seed=2)
+    return prior
+
+
+@pytest.mark.parametrize("shape", [(7, 3), (5, 7, 3)], ids=["initial condition", "control"])
+def test_the_cost_under_a_student_s_t_is_that_of_the_very_sample(shape: tuple[int, ...]) -> None:
+    prior = student(3)
+    mean, std, standard = randn(*shape, seed=3), randn(*shape, seed=4).exp(), randn(*shape)
+    sample = mean + std * standard
+    left = StudentT(4.0, mean, std).log_prob(sample)
+    left = left - StudentT(4.0, prior.loc, prior.logscale.exp()).log_prob(sample)
+    summed = left.sum(dim=-1) if len(shape) == 2 else left.sum(dim=(0, -1))
+    torch.testing.assert_close(prior.kl(mean, std, standard), summed.mean())
+
+
+def test_over_many_samples_a_student_s_t_of_many_degrees_costs_what_a_normal_does() -> None:
+    prior = student(2, df=10_000)
+    mean, std = randn(1, 2, seed=3), randn(1, 2, seed=4).exp()
+    wide = (200_000, 2)
+    found = prior.kl(mean.expand(wide), std.expand(wide), randn(*wide))
+    theirs = Independent(Normal(prior.loc, prior.logscale.exp()), 1)
+    exact = kl_divergence(Independent(Normal(mean, std), 1), theirs).mean()
+    assert found.item() == pytest.approx(exact.item(), rel=0.01)
+
+
+def test_a_prior_that_is_estimated_wants_a_sample() -> None:
+    with pytest.raises(ValueError, match="expected its standard numbers"):
+        student(2).kl(randn(3, 2), randn(3, 2).exp())
+
+
+def test_no_prior_costs_nothing_and_has_no_parameters() -> None:
+    prior = Null()
+    assert prior.kl(randn(3, 2), randn(3, 2)).item() == 0
+    assert not prior.state_dict()
+
+
+def test_a_normal_prior_of_a_control_costs_the_mean_over_trials_and_time() -> None:
+    prior = MultivariateNormal(mean=0.3, variance=0.4, shape=2).double()
+    means, stds = randn(5, 7, 2, seed=3), randn(5, 7, 2, seed=4).exp()
+    theirs = Normal(prior.mean, prior.logvar.exp().sqrt())
+    expected = kl_divergence(Normal(means, stds), theirs).sum(dim=-1).mean()
+    torch.testing.assert_close(prior.kl(means, stds), expected)
+
+
+OF_TRIALS, OF_STEPS = (4, 3), (5, 4, 3)
+
+
+@pytest.mark.parametrize(
+    ("prior", "shape"),
+    [
+        (MultivariateNormal(0.1, 0.5, 3).double(), OF_TRIALS),
+        (MultivariateNormal(0.1, 0.5, 3).double(), OF_STEPS),
+        (student(3), OF_TRIALS),
+        (student(3), OF_STEPS),
+        (autoregressive(3), OF_STEPS),
+    ],
+)
+def test_members_on_a_leading_axis_each_pay_by_their_own_prior(
+    prior: Prior, shape: tuple[int, ...]
+) -> None:
+    stacked = {
+        name: torch.stack([value, 0.5 * value]).detach() for name, value in prior.named_parameters()
+    }
+    mean, standard = randn(2, *shape, seed=5), randn(2, *shape, seed=6)
+    std = randn(2, *shape, seed=7).exp()
+    found = prior.divergence(stacked, mean, std, standard)
+    assert found.shape == (2,)
+    for member in range(2):
+        own = {name: value[member] for name, value in stacked.items()}
+        alone = prior.divergence(own, mean[member], std[member], standard[member])
+        torch.testing.assert_close(found[member], alone)

@@ -1,17 +1,60 @@
-"""Priors of the initial condition and of the controller's output, and what leaving them costs."""
+"""Priors of the initial condition and of the controller's output, and what leaving them costs.
+
+Names and parameters are the existing pipeline's. Posteriors are `(B, I)` of the initial condition,
+and `(R, B, U)` of the control, whose `standard` numbers made the sample that was used; all tensors
+may have a leading axis of members, each with a prior of its own.
+"""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor, nn
 
 
-class MultivariateNormal(nn.Module):
+class Prior(nn.Module):
+    """A prior of posteriors that are each a mean and a standard deviation per dimension."""
+
+    def kl(self, mean: Tensor, std: Tensor, standard: Tensor | None = None) -> Tensor:
+        """Return what the posteriors cost `()`, by the prior's own parameters: see `divergence`."""
+        return self.divergence(dict(self.named_parameters()), mean, std, standard)
+
+    def divergence(
+        self, parameters: Mapping[str, Tensor], mean: Tensor, std: Tensor, standard: Tensor | None
+    ) -> Tensor:
+        """Return KL(posterior ‖ prior) in nats, its mean over trials, given the prior's parameters.
+
+        `mean + std · standard` is the sample by which it is estimated where it has no closed form.
+        """
+        raise NotImplementedError
+
+
+def _needed(standard: Tensor | None) -> Tensor:
+    if standard is None:
+        raise ValueError(
+            "this prior's cost is estimated by a sample: expected its standard numbers"
+        )
+    return standard
+
+
+class Null(Prior):
+    """No prior: nothing costs anything."""
+
+    def divergence(
+        self, parameters: Mapping[str, Tensor], mean: Tensor, std: Tensor, standard: Tensor | None
+    ) -> Tensor:
+        """Return 0."""
+        del parameters, std, standard
+        return mean.new_zeros(())
+
+
+class MultivariateNormal(Prior):
     """Independent normal prior: the mean trains, the variance stays.
 
-    Parameters `mean` and `logvar`, both `(shape,)`.
+    Parameters `mean` and `logvar`, both `(shape,)`. The cost is summed over dimensions, and its
+    mean over trials and, of a control, over time.
     """
 
     def __init__(self, mean: float, variance: float, shape: int) -> None:
@@ -19,19 +62,24 @@ class MultivariateNormal(nn.Module):
         self.mean = nn.Parameter(torch.full((shape,), float(mean)))
         self.logvar = nn.Parameter(torch.full((shape,), math.log(variance)), requires_grad=False)
 
-    def kl(self, mean: Tensor, std: Tensor) -> Tensor:
-        """Return KL(posterior ‖ prior) in nats, summed over dimensions, its mean over trials.
+    def divergence(
+        self, parameters: Mapping[str, Tensor], mean: Tensor, std: Tensor, standard: Tensor | None
+    ) -> Tensor:
+        """Return it in closed form."""
+        del standard
+        middle, logvar = (_over(parameters[name], mean) for name in ("mean", "logvar"))
+        ratio = (std**2 + (mean - middle) ** 2) / torch.exp(logvar)
+        kl = 0.5 * (ratio - 1 + logvar - 2 * torch.log(std))
+        trials_and_time = tuple(range(parameters["mean"].dim() - 1, mean.dim() - 1))
+        return kl.sum(dim=-1).mean(dim=trials_and_time)
 
-        `mean` and `std` of the posterior are `(B, shape)`.
-        """
-        return normal_kl(mean, std, self.mean, self.logvar)
 
-
-class AutoregressiveMultivariateNormal(nn.Module):
+class AutoregressiveMultivariateNormal(Prior):
     """Each dimension an AR(1) process: time constant τ (bins) and noise variance both train.
 
     Parameters `logtaus` and `lognvars`, both `(shape,)`. With α = exp(−1/τ) the first step is
-    N(0, nvar / (1 − α²)), a later one N(α u_{t−1}, nvar).
+    N(0, nvar / (1 − α²)), a later one N(α u_{t−1}, nvar). The cost is estimated by the sample, and
+    summed over time and dimensions.
     """
 
     def __init__(self, tau: float, nvar: float, shape: int) -> None:
@@ -41,42 +89,57 @@ class AutoregressiveMultivariateNormal(nn.Module):
 
     def log_prob(self, sample: Tensor) -> Tensor:
         """Return log p `(B,)` of `sample (R, B, U)`, summed over time and dimensions."""
-        return autoregressive_log_prob(sample, self.logtaus, self.lognvars)
+        return _autoregressive_log_prob(dict(self.named_parameters()), sample)
 
-    def kl(self, means: Tensor, stds: Tensor, standard: Tensor) -> Tensor:
-        """Return log q − log p of one posterior sample, its mean over trials, in nats.
-
-        `means`, `stds` and the `standard` normal numbers of the sample are `(R, B, U)`.
-        """
-        return autoregressive_kl(means, stds, standard, self.logtaus, self.lognvars)
-
-
-# The equations, of members on a leading axis, too: each has a prior of its own.
-def normal_kl(mean: Tensor, std: Tensor, prior_mean: Tensor, prior_logvar: Tensor) -> Tensor:
-    """Return `MultivariateNormal.kl`, of `(B, shape)` posteriors and a `(shape,)` prior."""
-    prior_mean, prior_logvar = prior_mean.unsqueeze(-2), prior_logvar.unsqueeze(-2)
-    ratio = (std**2 + (mean - prior_mean) ** 2) / torch.exp(prior_logvar)
-    kl = 0.5 * (ratio - 1 + prior_logvar - 2 * torch.log(std))
-    return kl.sum(dim=-1).mean(dim=-1)
+    def divergence(
+        self, parameters: Mapping[str, Tensor], mean: Tensor, std: Tensor, standard: Tensor | None
+    ) -> Tensor:
+        """Return log q − log p of the sample."""
+        sample = mean + std * _needed(standard)
+        log_q = _log_normal(sample, mean, 2 * torch.log(std)).sum(dim=(-3, -1))
+        return (log_q - _autoregressive_log_prob(parameters, sample)).mean(dim=-1)
 
 
-def autoregressive_log_prob(sample: Tensor, logtaus: Tensor, lognvars: Tensor) -> Tensor:
-    """Return `AutoregressiveMultivariateNormal.log_prob`, of `(R, B, U)` and `(U,)`: `(B,)`."""
-    logtaus, lognvars = logtaus[..., None, None, :], lognvars[..., None, None, :]
+class MultivariateStudentT(Prior):
+    """Independent Student's t prior of `df` degrees of freedom: location and scale both train.
+
+    Parameters `loc` and `logscale`, both `(shape,)`. Posteriors are t-distributed, too, with the
+    same `df`, and so are their `standard` numbers. The cost is estimated by the sample, and summed
+    over dimensions and, of a control, over time.
+    """
+
+    def __init__(self, loc: float, scale: float, df: int, shape: int) -> None:
+        super().__init__()
+        self.loc = nn.Parameter(torch.full((shape,), float(loc)))
+        self.logscale = nn.Parameter(torch.full((shape,), math.log(scale)))
+        self.df = df
+
+    def divergence(
+        self, parameters: Mapping[str, Tensor], mean: Tensor, std: Tensor, standard: Tensor | None
+    ) -> Tensor:
+        """Return log q − log p of the sample."""
+        loc, logscale = (_over(parameters[name], mean) for name in ("loc", "logscale"))
+        standard = _needed(standard)
+        left = (mean + std * standard - loc) / torch.exp(logscale)
+        # What depends on `df` alone is the same for both.
+        log_q = -0.5 * (self.df + 1) * torch.log1p(standard**2 / self.df) - torch.log(std)
+        log_p = -0.5 * (self.df + 1) * torch.log1p(left**2 / self.df) - logscale
+        trials_alone = mean.dim() - parameters["loc"].dim() == 1
+        return (log_q - log_p).sum(dim=-1 if trials_alone else (-3, -1)).mean(dim=-1)
+
+
+def _over(parameter: Tensor, values: Tensor) -> Tensor:
+    """Give a prior's `(shape,)` the axes of `values`: those of members stay in front."""
+    return parameter[(..., *[None] * (values.dim() - parameter.dim()), slice(None))]
+
+
+def _autoregressive_log_prob(parameters: Mapping[str, Tensor], sample: Tensor) -> Tensor:
+    logtaus, lognvars = (_over(parameters[name], sample) for name in ("logtaus", "lognvars"))
     alpha = torch.exp(-1 / torch.exp(logtaus))
     first_logvar = lognvars - torch.log1p(-(alpha**2))
     first = _log_normal(sample[..., :1, :, :], torch.zeros_like(alpha), first_logvar)
     later = _log_normal(sample[..., 1:, :, :], alpha * sample[..., :-1, :, :], lognvars)
     return torch.cat([first, later], dim=-3).sum(dim=(-3, -1))
-
-
-def autoregressive_kl(
-    means: Tensor, stds: Tensor, standard: Tensor, logtaus: Tensor, lognvars: Tensor
-) -> Tensor:
-    """Return `AutoregressiveMultivariateNormal.kl`, of `(R, B, U)` posteriors."""
-    sample = means + stds * standard
-    log_q = _log_normal(sample, means, 2 * torch.log(stds)).sum(dim=(-3, -1))
-    return (log_q - autoregressive_log_prob(sample, logtaus, lognvars)).mean(dim=-1)
 
 
 def _log_normal(value: Tensor, mean: Tensor, logvar: Tensor) -> Tensor:

@@ -11,7 +11,6 @@ from torch import Tensor
 
 from autolfads_trainer.model.lfads import LFADS, LFADSOutput
 from autolfads_trainer.model.penalties import l2_penalty
-from autolfads_trainer.model.priors import autoregressive_kl, normal_kl
 from autolfads_trainer.training.hyperparameters import Hyperparameters
 from autolfads_trainer.training.parts import PARTS
 
@@ -61,12 +60,12 @@ def compute_loss(
     """
     hp = hyperparameters
     l2 = l2_penalty(parameters, hp.values)
-    ic_prior = parameters["ic_prior.mean"], parameters["ic_prior.logvar"]
-    kl_ic = hp["kl_ic_scale"] * normal_kl(posteriors.ic_mean, posteriors.ic_std, *ic_prior)
+    ic_mean, ic_std, co_means, co_stds = posteriors
+    ic_prior, co_prior = (_below(name, parameters) for name in ("ic_prior.", "co_prior."))
+    kl_ic = hp["kl_ic_scale"] * model.ic_prior.divergence(ic_prior, ic_mean, ic_std, None)
     kl_co = 0.0 * kl_ic
     if model.sizes.has_controller:
-        co_prior = parameters["co_prior.logtaus"], parameters["co_prior.lognvars"]
-        left = autoregressive_kl(posteriors.co_means, posteriors.co_stds, co_noise, *co_prior)
+        left = model.co_prior.divergence(co_prior, co_means, co_stds, co_noise)
         kl_co = hp["kl_co_scale"] * left
     scale = float(model.configuration["loss_scale"])
     kl = kl_ic + kl_co
@@ -74,3 +73,8 @@ def compute_loss(
     parts = (total, recon, recon, l2, hp.l2_ramp, kl, kl_ic, kl_co, hp.kl_ramp)
     named = zip(PARTS, parts, strict=True)
     return Loss(total, {name: part.detach() for name, part in named})
+
+
+def _below(prefix: str, parameters: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    found = parameters.items()
+    return {name.removeprefix(prefix): value for name, value in found if name.startswith(prefix)}
