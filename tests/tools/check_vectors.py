@@ -22,7 +22,7 @@ from autolfads_trainer.config.defaults import DataSizes
 from autolfads_trainer.config.resolve import resolve
 from autolfads_trainer.model.lfads import LFADS
 from autolfads_trainer.model.penalties import l2_penalty
-from autolfads_trainer.model.poisson import poisson_nll
+from autolfads_trainer.model.priors import AutoregressiveMultivariateNormal
 from autolfads_trainer.training.scores import Scores
 from autolfads_trainer.userinput import InputError
 
@@ -57,11 +57,11 @@ def expectations(arrays: Arrays, path: Path) -> dict[str, Callable[[], torch.Ten
     model.load_state_dict(_below(tensors, "state_dict/"))
     encod, recon = tensors["in/encod_data"], tensors["in/recon_data"]
     output = model(encod, tensors.get("in/ext_input"))
-    nll = poisson_nll(output.output_params[..., 0], recon)
+    nll = model.reconstruction.compute_loss(recon, output.output_params)
     nll.mean().backward()
     scores = Scores(model.sizes, torch.device("cpu"))
-    with torch.no_grad():
-        scores.add(output.output_params[..., 0], recon, None)
+    if model.reconstruction.counts:
+        scores.add_counts(output.output_params[..., 0].detach(), recon)
     metrics = scores.read()
     names = ("l2_ic_enc_scale", "l2_ci_enc_scale", "l2_gen_scale", "l2_con_scale")
     scales = {name: torch.tensor(float(resolved.configuration["model"][name])) for name in names}
@@ -71,11 +71,18 @@ def expectations(arrays: Arrays, path: Path) -> dict[str, Callable[[], torch.Ten
         "loss/recon": nll.mean,
         "loss/kl_ic": lambda: model.ic_prior.kl(output.ic_mean, output.ic_std),
         "loss/l2": lambda: l2_penalty(dict(model.named_parameters()), scales),
-        "loss/co_prior_log_prob": lambda: model.co_prior.log_prob(
-            tensors["in/co_sample"].transpose(0, 1)
-        ),
     }
-    for name in (*type(output).__dataclass_fields__, "output_means"):
+    if isinstance(model.co_prior, AutoregressiveMultivariateNormal):
+        prior = model.co_prior
+        known["loss/co_prior_log_prob"] = lambda: prior.log_prob(
+            tensors["in/co_sample"].transpose(0, 1)
+        )
+    else:  # in closed form
+        known["loss/kl_co"] = lambda: model.co_prior.kl(output.co_means, output.co_stds)
+    penalty = model.reconstruction.compute_l2()
+    if penalty is not None:
+        known["loss/recon_l2"] = lambda: penalty
+    for name in type(output).__dataclass_fields__:
         known[f"out/{name}"] = lambda name=name: getattr(output, name)
     for name, value in metrics.items():
         known[f"metric/{name}"] = lambda value=value: torch.tensor(value)

@@ -41,6 +41,23 @@ DIMS: dict[str, int] = {
 }
 DATA = ("encod_data_dim", "encod_seq_len", "recon_seq_len", "recon_data_dim", "ext_input_dim")
 NO_CONTROLLER = {"ci_enc_dim": 0, "con_dim": 0, "co_dim": 0}
+_RECONS = "lfads_torch.modules.recons."
+NULL = {"_target_": "lfads_torch.modules.priors.Null"}
+NORMAL = {"_target_": "lfads_torch.modules.priors.MultivariateNormal", "mean": 0.1, "variance": 0.3}
+# Settings of the model beside the usual ones: other reconstructions, priors and reductions.
+OTHERS: dict[str, dict[str, Any]] = {
+    name: {"reconstruction": [{"_target_": _RECONS + name}]}
+    for name in ("PoissonBPS", "MSE", "Gaussian", "Gamma")
+}
+_SCALE = {"scale_init": 1.5, "scale_prior": 1.0, "scale_penalty": 0.2}
+OTHERS["ZeroInflatedGamma"] = {
+    "reconstruction": [
+        {"_target_": _RECONS + "ZeroInflatedGamma", "gamma_loc": 0.1, **_SCALE},
+    ]
+}
+OTHERS["sum over a trial"] = {"recon_reduce_mean": False}
+OTHERS["not variational"] = {"variational": False, "ic_prior": NULL, "co_prior": NULL}
+OTHERS["normal prior of the control"] = {"co_prior": NORMAL}
 TRAIN_TRIALS, VALID_TRIALS, BATCH = 10, 4, 3  # three steps an epoch, and one trial left over
 
 
@@ -143,6 +160,18 @@ def small_data(*, truth: bool = True, **dims: int) -> Dataset:
         split_of(TRAIN_TRIALS, known, seed=1, truth=truth),
         split_of(VALID_TRIALS, known, seed=2, truth=truth),
     )
+
+
+def data_for(settings: Mapping[str, Any]) -> Dataset:
+    """Return data of the sizes of these settings, such as their reconstruction takes."""
+    data = small_data(**{name: settings[name] for name in DATA if name in settings})
+    if settings.get("reconstruction") != OTHERS["Gamma"]["reconstruction"]:
+        return data
+    above_zero = (
+        replace(split, encod=split.encod + 0.5, recon=split.recon + 0.5)
+        for split in (data.train, data.valid)
+    )
+    return Dataset(*above_zero)
 
 
 def small_member(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from configuration_examples import SIZES, error, resolved
@@ -71,10 +72,6 @@ AUGMENTATIONS = "lfads_torch.modules.augmentations."
 @pytest.mark.parametrize(
     ("key", "text", "name"),
     [
-        *(
-            ("reconstruction.0", "reconstruction: [{_target_: %s}]", RECONS + name)
-            for name in ("PoissonBPS", "MSE", "Gaussian", "Gamma", "ZeroInflatedGamma")
-        ),
         (
             "reconstruction",
             "reconstruction: {_target_: %s, datafile_pattern: x}",
@@ -84,8 +81,7 @@ AUGMENTATIONS = "lfads_torch.modules.augmentations."
         ("readout", "readout: {_target_: %s, pcr_init: true}", READ + "MultisessionReadout"),
         ("readin.0", "readin: [{_target_: %s}]", "torch.nn.Linear"),
         ("readout.0", "readout: [{_target_: %s}]", "torch.nn.Identity"),
-        ("co_prior", "co_prior: {_target_: %s}", PRIORS + "Null"),
-        ("co_prior", "co_prior: {_target_: %s}", PRIORS + "MultivariateNormal"),
+        ("co_prior", "co_prior: {_target_: %s, df: 3}", PRIORS + "MultivariateStudentT"),
         ("ic_prior", "ic_prior: {_target_: %s, df: 3}", PRIORS + "MultivariateStudentT"),
         *(
             (
@@ -210,3 +206,68 @@ def test_more_than_one_session_comes_later() -> None:
 def test_a_part_outside_a_list_is_told_to_be_in_one() -> None:
     text = "model: {readin: {_target_: torch.nn.Identity}}"
     assert error(text) == "spec.config: model.readin: found one read-in; expected a list of one"
+
+
+def model_of(text: str) -> dict[str, Any]:
+    section: dict[str, Any] = resolved(f"model: {{{text}}}").configuration["model"]
+    return section
+
+
+@pytest.mark.parametrize(
+    ("name", "each"), [("PoissonBPS", 1), ("MSE", 1), ("Gaussian", 2), ("Gamma", 2)]
+)
+def test_a_read_out_has_the_parameters_of_its_reconstruction(name: str, each: int) -> None:
+    model = model_of(f"reconstruction: [{{_target_: {RECONS}{name}}}]")
+    assert model["readout"]["modules"][0]["out_features"] == each * SIZES.recon_dim
+    assert model["reconstruction"] == [{"_target_": RECONS + name}]
+
+
+ZIG = f"_target_: {RECONS}ZeroInflatedGamma, gamma_loc: 0.1, scale_init: 1, scale_prior: 1"
+
+
+def test_zero_inflated_gamma_knows_its_channels() -> None:
+    model = model_of(f"reconstruction: [{{{ZIG}, scale_penalty: 0.2}}]")
+    assert model["reconstruction"][0]["recon_dim"] == SIZES.recon_dim
+    assert model["readout"]["modules"][0]["out_features"] == 3 * SIZES.recon_dim
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (f"reconstruction: [{{{ZIG}}}]", "model.reconstruction.0.scale_penalty: is missing;"),
+        (
+            f"reconstruction: [{{{ZIG}, scale_penalty: 1, recon_dim: 4}}]",
+            f"model.reconstruction.0.recon_dim: found 4; expected {SIZES.recon_dim}, channels of",
+        ),
+        (
+            f"reconstruction: [{{_target_: {RECONS}Gaussian}}],"
+            f" readout: [{{_target_: {READ}FanInLinear, out_features: {SIZES.recon_dim}}}]",
+            f"model.readout.0.out_features: found {SIZES.recon_dim}; expected"
+            f" {2 * SIZES.recon_dim}, 2 for each of the {SIZES.recon_dim} channels of recon_data",
+        ),
+        (
+            f"variational: false, ic_prior: {{_target_: {PRIORS}MultivariateNormal}}",
+            f"model.ic_prior._target_: found {PRIORS}MultivariateNormal; expected"
+            f" {PRIORS}Null: nothing is sampled, since model.variational is false",
+        ),
+        (
+            f"co_prior: {{_target_: {PRIORS}Null}}",
+            f"model.co_prior._target_: found {PRIORS}Null; expected a prior, since"
+            " model.variational is true",
+        ),
+    ],
+)
+def test_parts_that_do_not_fit_are_told(text: str, message: str) -> None:
+    assert error(f"model: {{{text}}}").startswith(f"spec.config: {message}")
+
+
+def test_without_sampling_there_are_no_priors() -> None:
+    null = f"{{_target_: {PRIORS}Null}}"
+    model = model_of(f"variational: false, ic_prior: {null}, co_prior: {null}")
+    assert model["ic_prior"] == model["co_prior"] == {"_target_": PRIORS + "Null"}
+    assert model == model_of("variational: false")  # where nobody says otherwise
+
+
+def test_the_control_may_have_a_normal_prior() -> None:
+    model = model_of(f"co_prior: {{_target_: {PRIORS}MultivariateNormal, mean: 0, variance: 0.2}}")
+    assert model["co_prior"]["shape"] == model["co_dim"]

@@ -298,8 +298,6 @@ def test_the_lag_of_a_controller_that_is_off_does_not_matter() -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("model: {variational: false}", "model.variational: not supported yet: false"),
-        ("model: {recon_reduce_mean: false}", "model.recon_reduce_mean: not supported yet: false"),
         (
             "datamodule: {reshuffle_tv_seed: 0}",
             "datamodule.reshuffle_tv_seed: not supported yet: 0",

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import torch
-from small_models import DATA, NO_CONTROLLER, converted, randomised, small_data, small_member
+from small_models import NO_CONTROLLER, OTHERS, converted, data_for, randomised, small_member
 from torch import Tensor
 
 from autolfads_trainer.data.dataset import Dataset, Split
@@ -30,8 +30,7 @@ def in_double_precision(member: Member) -> Split:
 
 
 def answers(**settings: Any) -> tuple[Answer, Answer]:
-    dims = {name: settings[name] for name in DATA if name in settings}
-    member = small_member(data=small_data(**dims), **settings)
+    member = small_member(data=data_for(settings), **settings)
     data = in_double_precision(member)
     draws = converted(member.drawer.draw(), torch.float64)
     trained = [p for p in member.model.parameters() if p.requires_grad]
@@ -55,6 +54,7 @@ def answers(**settings: Any) -> tuple[Answer, Answer]:
         {"cd": {"cd_rate": 0.6, "cd_pass_rate": 0.4}},
         {"cd": {"cd_rate": 0.6, "cd_pass_rate": 0.4}, "ic_enc_seq_len": 2},
         {"recon_seq_len": 6, "recon_data_dim": 3},
+        *OTHERS.values(),
     ],
 )
 def test_the_loss_its_gradients_and_the_scores_are_the_references(settings: Any) -> None:
@@ -70,11 +70,11 @@ def test_the_loss_its_gradients_and_the_scores_are_the_references(settings: Any)
 
 @pytest.mark.parametrize("batch_size", [1, 3, 99])
 @pytest.mark.parametrize(
-    "settings", [{}, NO_CONTROLLER, {"ext_input_dim": 2}, {"ic_enc_seq_len": 2}]
+    "settings",
+    [{}, NO_CONTROLLER, {"ext_input_dim": 2}, {"ic_enc_seq_len": 2}, *OTHERS.values()],
 )
 def test_a_validation_gives_the_references_parts_and_scores(settings: Any, batch_size: int) -> None:
-    dims = {name: settings[name] for name in DATA if name in settings}
-    member = small_member(data=small_data(**dims), **settings)
+    member = small_member(data=data_for(settings), **settings)
     data = in_double_precision(member)
     noise = torch.randn(member.model.sizes.recon_seq_len, data.trials, member.model.sizes.co_dim)
     both, found = Dataset(data, data), []

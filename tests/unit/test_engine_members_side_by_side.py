@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import torch
-from small_models import DATA, NO_CONTROLLER, converted, randomised, small_data, small_member
+from small_models import NO_CONTROLLER, OTHERS, converted, data_for, randomised, small_member
 from torch import Tensor
 
 from autolfads_trainer.data.dataset import Split
@@ -24,6 +24,7 @@ CASES: list[dict[str, Any]] = [
     {"ic_enc_seq_len": 2},
     {"cell_clip": 0.5},
     {"cd": {"cd_rate": 0.6, "cd_pass_rate": 0.4}},
+    *OTHERS.values(),
 ]
 
 
@@ -43,8 +44,7 @@ class Group:
     """Members with weights, rates and randomness of their own, in double precision."""
 
     def __init__(self, settings: dict[str, Any]) -> None:
-        dims = {name: settings[name] for name in DATA if name in settings}
-        data = small_data(**dims)
+        data = data_for(settings)
         self.members = [
             small_member(number, data=data, dropout_rate=0.1 * number, **settings)
             for number in range(MEMBERS)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import torch
-from small_models import DATA, NO_CONTROLLER, never, small_data, small_member, weights
+from small_models import NO_CONTROLLER, OTHERS, data_for, never, small_member, weights
 
 from autolfads_trainer.engine.step import Engine
 from autolfads_trainer.training.member import Member
@@ -18,11 +18,14 @@ CASES: list[dict[str, Any]] = [
     NO_CONTROLLER,
     {"ext_input_dim": 2, "ic_enc_seq_len": 2, "cell_clip": 0.6},
     {"readin": [{"_target_": "lfads_torch.modules.readin_readout.FanInLinear", "out_features": 2}]},
+    OTHERS["Gaussian"],
+    OTHERS["ZeroInflatedGamma"],
+    OTHERS["not variational"],
 ]
 
 
 def trained(engine: str, settings: dict[str, Any]) -> Member:
-    data = small_data(**{name: settings[name] for name in DATA if name in settings})
+    data = data_for(settings)
     member = small_member(epochs=4, data=data, trainer={"engine": engine}, **settings)
     member.train(never)
     return member

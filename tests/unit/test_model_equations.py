@@ -17,7 +17,7 @@ from autolfads_trainer.model.lfads import LFADS, LFADSOutput
 from autolfads_trainer.model.noise import Noise
 
 TRIALS = 3
-NAMES = [field.name for field in fields(LFADSOutput)]
+NAMES = [field.name for field in fields(LFADSOutput) if field.name != "output_means"]
 
 DROPS = ("encoder", "initial_condition", "generator_start", "ext_input", "controller", "factors")
 UNITS = ("ic_enc_dim", "ci_enc_dim", "con_dim", "co_dim", "ic_dim", "gen_dim", "fac_dim")

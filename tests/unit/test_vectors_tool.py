@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from small_models import NO_CONTROLLER, model_settings, randomised, split_of
+from small_models import NO_CONTROLLER, OTHERS, model_settings, randomised, split_of
 
 from autolfads_trainer.model.lfads import LFADS
 from autolfads_trainer.model.penalties import l2_penalty
-from autolfads_trainer.model.poisson import poisson_nll
+from autolfads_trainer.model.priors import AutoregressiveMultivariateNormal
 from autolfads_trainer.training.scores import Scores
 
 TOOL = Path(__file__).parents[1] / "tools" / "check_vectors.py"
@@ -25,6 +25,7 @@ CASES: dict[str, dict[str, Any]] = {
     "controller": {"l2_gen_scale": 0.3, "l2_con_scale": 0.2},
     "no_controller": NO_CONTROLLER | {"ext_input_dim": 1, "l2_gen_scale": 0.3},
     "external_input_and_own_steps": {"ext_input_dim": 2, "ic_enc_seq_len": 2},
+    **{name: OTHERS[name] for name in OTHERS if name not in ("Gamma", "sum over a trial")},
 }
 Arrays = dict[str, Any]
 
@@ -35,12 +36,13 @@ def example(**case: Any) -> Arrays:
     model = randomised(LFADS(settings))
     batch = split_of(4, DIMS | PLAIN | {k: v for k, v in case.items() if k in PLAIN}, seed=1)
     output = model(batch.encod, batch.ext_input)
-    log_rates = output.output_params[..., 0]
-    nll = poisson_nll(log_rates, batch.recon)
+    of = model.reconstruction
+    nll = of.compute_loss(batch.recon, output.output_params)
     nll.mean().backward()
     sample = torch.randn(4, 8, model.sizes.co_dim, generator=torch.Generator().manual_seed(1))
     scores = Scores(model.sizes, torch.device("cpu"))
-    scores.add(log_rates.detach(), batch.recon, None)
+    if of.counts:
+        scores.add_counts(output.output_params[..., 0].detach(), batch.recon)
     l2_scales = {k: torch.tensor(v) for k, v in settings.items() if k.startswith("l2_")}
     tensors = {
         "in/encod_data": batch.encod,
@@ -48,13 +50,17 @@ def example(**case: Any) -> Arrays:
         "in/ext_input": batch.ext_input,
         "in/co_sample": sample,
         **{f"out/{name}": value for name, value in vars(output).items()},
-        "out/output_means": log_rates.exp(),
         "loss/recon_elementwise": nll,
         "loss/recon": nll.mean(),
         "loss/kl_ic": model.ic_prior.kl(output.ic_mean, output.ic_std),
         "loss/l2": l2_penalty(dict(model.named_parameters()), l2_scales),
-        "loss/co_prior_log_prob": model.co_prior.log_prob(sample.transpose(0, 1)),
     }
+    if isinstance(model.co_prior, AutoregressiveMultivariateNormal):
+        tensors["loss/co_prior_log_prob"] = model.co_prior.log_prob(sample.transpose(0, 1))
+    else:
+        tensors["loss/kl_co"] = model.co_prior.kl(output.co_means, output.co_stds)
+    if (penalty := of.compute_l2()) is not None:
+        tensors["loss/recon_l2"] = penalty
     metrics = {name: value for name, value in scores.read().items() if name != "r2"}
     tensors |= {f"metric/{name}": torch.tensor(value) for name, value in metrics.items()}
     for name, parameter in model.named_parameters():
@@ -182,13 +188,13 @@ def test_an_entry_that_is_not_known_is_not_supported(
     assert all(line.endswith("ok") for line in lines[1:] if name not in line)
 
 
-def test_a_configuration_that_is_not_supported_says_which_setting(
+def test_a_configuration_that_is_refused_says_which_setting(
     tool: Any, capsys: Any, tmp_path: Path, arrays: Arrays
 ) -> None:
     code, lines = said(tool, capsys, tmp_path, without(arrays, variational=False))
     assert code == 1
     assert len(lines) == 2
-    assert "model.variational: not supported yet: false" in lines[1]
+    assert "since model.variational is false" in lines[1]
 
 
 def test_other_weights_are_wrong(tool: Any, capsys: Any, tmp_path: Path, arrays: Arrays) -> None:

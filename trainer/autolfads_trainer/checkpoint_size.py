@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from autolfads_trainer.config.classes import NULL, ZERO_INFLATED_GAMMA
 from autolfads_trainer.config.tunable import hyperparameters_of
 from autolfads_trainer.model.sizes import Sizes
 from autolfads_trainer.training.parts import PARTS
@@ -25,10 +26,10 @@ def tensors(model: Mapping[str, Any]) -> list[int]:
     """
     sizes = Sizes.of(model)
     readin = model["readin"][0]
-    seen, ic, co = sizes.readin_dim, sizes.ic_dim, sizes.co_dim
+    seen, co = sizes.readin_dim, sizes.co_dim
     found = [2 * sizes.ic_enc_dim, *_gru(seen, sizes.ic_enc_dim), *_gru(seen, sizes.ic_enc_dim)]
-    found += _linear(2 * sizes.ic_enc_dim, 2 * ic)
-    found += [*_linear(ic, sizes.gen_dim), sizes.con_dim]
+    found += _linear(2 * sizes.ic_enc_dim, 2 * sizes.ic_dim)
+    found += [*_linear(sizes.ic_dim, sizes.gen_dim), sizes.con_dim]
     found += _gru(co + sizes.ext_input_dim, sizes.gen_dim)
     found += [sizes.gen_dim * sizes.fac_dim]
     if sizes.has_controller:
@@ -38,8 +39,13 @@ def tensors(model: Mapping[str, Any]) -> list[int]:
         found += _linear(sizes.con_dim, 2 * co)
     if "out_features" in readin:
         found += _linear(int(readin["in_features"]), int(readin["out_features"]))
-    found += _linear(sizes.fac_dim, sizes.recon_data_dim)
-    return [*found, ic, ic, co, co]
+    found += _linear(sizes.fac_dim, int(model["readout"]["modules"][0]["out_features"]))
+    if model["reconstruction"][0]["_target_"] == ZERO_INFLATED_GAMMA:
+        found += [2 * sizes.recon_data_dim]
+    for prior, dims in (("ic_prior", sizes.ic_dim), ("co_prior", co)):
+        if model[prior]["_target_"] != NULL:
+            found += [dims, dims]
+    return found
 
 
 def _gru(inputs: int, units: int) -> list[int]:

@@ -23,14 +23,26 @@ _READ = "lfads_torch.modules.readin_readout."
 FAN_IN_LINEAR = _READ + "FanInLinear"
 _RECONS = "lfads_torch.modules.recons."
 POISSON = _RECONS + "Poisson"
+ZERO_INFLATED_GAMMA = _RECONS + "ZeroInflatedGamma"
+# How many parameters a read-out gives for each channel.
+PARAMETERS = {
+    POISSON: 1,
+    _RECONS + "PoissonBPS": 1,
+    _RECONS + "MSE": 1,
+    _RECONS + "Gaussian": 2,
+    _RECONS + "Gamma": 2,
+    ZERO_INFLATED_GAMMA: 3,
+}
+OF_COUNTS = (POISSON, _RECONS + "PoissonBPS")
 _PRIORS = "lfads_torch.modules.priors."
+NULL = _PRIORS + "Null"
 NORMAL = _PRIORS + "MultivariateNormal"
 AUTOREGRESSIVE = _PRIORS + "AutoregressiveMultivariateNormal"
 _AUGMENTATIONS = "lfads_torch.modules.augmentations."
 STACK = _AUGMENTATIONS + "AugmentationStack"
 COORDINATED_DROPOUT = _AUGMENTATIONS + "CoordinatedDropout"
 
-_ALL_PRIORS = (NORMAL, AUTOREGRESSIVE, _PRIORS + "MultivariateStudentT", _PRIORS + "Null")
+_ALL_PRIORS = (NORMAL, AUTOREGRESSIVE, _PRIORS + "MultivariateStudentT", NULL)
 
 # What a place in the configuration may hold: first what is supported, then what is only known.
 _ROLES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
@@ -39,22 +51,9 @@ _ROLES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "hyperparameter": ((HYPERPARAM,), ()),
     "read-in": ((IDENTITY, FAN_IN_LINEAR), (LINEAR, _READ + "MultisessionReadin")),
     "read-out": ((FAN_IN_LINEAR,), (IDENTITY, LINEAR, _READ + "MultisessionReadout")),
-    "reconstruction": (
-        (POISSON,),
-        tuple(
-            _RECONS + name
-            for name in (
-                "PoissonBPS",
-                "MSE",
-                "Gaussian",
-                "Gamma",
-                "ZeroInflatedGamma",
-                "MultisessionReconstruction",
-            )
-        ),
-    ),
-    "prior of the initial condition": ((NORMAL,), _ALL_PRIORS),
-    "prior of the controller's output": ((AUTOREGRESSIVE,), _ALL_PRIORS),
+    "reconstruction": (tuple(PARAMETERS), (_RECONS + "MultisessionReconstruction",)),
+    "prior of the initial condition": ((NORMAL, NULL), _ALL_PRIORS),
+    "prior of the controller's output": ((AUTOREGRESSIVE, NORMAL, NULL), _ALL_PRIORS),
     "augmentation stack": ((STACK,), ()),
     "augmentation": (
         (COORDINATED_DROPOUT,),

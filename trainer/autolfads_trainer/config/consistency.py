@@ -33,12 +33,6 @@ def check_model(model: dict[str, Any], sizes: DataSizes, where: Where) -> list[s
             f"{sizes.path}: recon_data has {sizes.recon_steps} time steps; expected at least the"
             f" {sizes.encod_steps} of encod_data"
         )
-    for name, only in (("variational", True), ("recon_reduce_mean", True)):
-        if model[name] is not only:
-            raise InputError(
-                f"{where(('model', name))}: not supported yet: {shown(model[name])};"
-                f" expected {shown(only)}"
-            )
     start, steps = model["ic_enc_seq_len"], model["encod_seq_len"]
     if start >= steps:
         raise InputError(

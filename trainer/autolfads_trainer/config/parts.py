@@ -6,17 +6,18 @@ item per session; every `_target_` is the existing pipeline's name.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
 
 from autolfads_trainer.config import classes
-from autolfads_trainer.config.bounds import Bounds
+from autolfads_trainer.config.bounds import SCALE, Bounds
 from autolfads_trainer.config.checks import (
     AboveZero,
     Key,
     Positive,
     Rate,
+    Scale,
     Section,
     number,
     validate,
@@ -44,6 +45,14 @@ class _ReadoutLinear(Section):
     out_features: _OptionalSize = None
 
 
+class _ZeroInflatedGamma(Section):
+    recon_dim: _OptionalSize = None
+    gamma_loc: Annotated[float, number(SCALE)]
+    scale_init: AboveZero
+    scale_prior: AboveZero
+    scale_penalty: Scale
+
+
 class _Normal(Section):
     mean: Annotated[float, number(Bounds())]
     variance: AboveZero
@@ -67,6 +76,7 @@ class Parts:
     """Checks the parts of one model whose plain settings (`model`) are checked already."""
 
     model: dict[str, Any]
+    said: Mapping[str, Any]  # all of `model`, as it was said
     sizes: DataSizes
     layers: Layers
     allow_import: Sequence[str]
@@ -87,27 +97,36 @@ class Parts:
         return [checked]
 
     def readout(self, value: Any) -> dict[str, Any]:
-        """Return the read-out of the one session: one parameter per channel of recon_data."""
+        """Return the read-out of the one session: each channel's parameters of recon_data."""
         part, at = self._only(value, ("model", "readout"), "read-out")
         checked = self._arguments(part, _ReadoutLinear, at)
         self._same(checked, "in_features", self.model["fac_dim"], "model.fac_dim", at)
+        (reconstruction,) = self.reconstruction(self.said["reconstruction"])
+        each = classes.PARAMETERS[reconstruction["_target_"]]
         channels = f"channels of recon_data in {self.sizes.path}"
-        self._same(checked, "out_features", self.sizes.recon_dim, channels, at)
+        if each > 1:
+            channels = f"{each} for each of the {self.sizes.recon_dim} {channels}"
+        self._same(checked, "out_features", each * self.sizes.recon_dim, channels, at)
         return {"_target_": classes.MODULE_LIST, "modules": [checked]}
 
     def reconstruction(self, value: Any) -> list[dict[str, Any]]:
         """Return the reconstruction of the one session."""
         part, at = self._only(value, ("model", "reconstruction"), "reconstruction")
-        return [self._arguments(part, _Nothing, at)]
+        if part["_target_"] != classes.ZERO_INFLATED_GAMMA:
+            return [self._arguments(part, _Nothing, at)]
+        checked = self._arguments(part, _ZeroInflatedGamma, at)
+        channels = f"channels of recon_data in {self.sizes.path}"
+        self._same(checked, "recon_dim", self.sizes.recon_dim, channels, at)
+        return [checked]
 
     def ic_prior(self, value: Any) -> dict[str, Any]:
         """Return the prior of the initial condition."""
-        return self._prior(value, "ic_prior", "prior of the initial condition", _Normal, "ic_dim")
+        return self._prior(value, "ic_prior", "prior of the initial condition", "ic_dim")
 
     def co_prior(self, value: Any) -> dict[str, Any]:
         """Return the prior of the controller's output."""
         role = "prior of the controller's output"
-        return self._prior(value, "co_prior", role, _Autoregressive, "co_dim")
+        return self._prior(value, "co_prior", role, "co_dim")
 
     def train_aug_stack(self, value: Any) -> dict[str, Any]:
         """Return the augmentations of training: none, or coordinated dropout."""
@@ -152,12 +171,22 @@ class Parts:
 
     # What the parts have in common.
 
-    def _prior(
-        self, value: Any, name: str, role: str, section: type[Section], dim: str
-    ) -> dict[str, Any]:
+    def _prior(self, value: Any, name: str, role: str, dim: str) -> dict[str, Any]:
         at = ("model", name)
-        checked = self._arguments(self._part(value, at, role), section, at)
-        self._same(checked, "shape", self.model[dim], f"model.{dim}", at)
+        part = self._part(value, at, role)
+        if not self.model["variational"] and self.layers.origin((*at, "_target_")) == DEFAULTS:
+            part = {"_target_": classes.NULL}
+        checked = self._arguments(part, _PRIORS[part["_target_"]], at)
+        none = part["_target_"] == classes.NULL
+        if none is self.model["variational"]:
+            expected = "a prior" if none else f"{classes.NULL}: nothing is sampled"
+            raise InputError(
+                f"{self._where((*at, '_target_'))}: found {part['_target_']};"
+                f" expected {expected}, since model.variational is"
+                f" {str(self.model['variational']).lower()}"
+            )
+        if not none:
+            self._same(checked, "shape", self.model[dim], f"model.{dim}", at)
         return checked
 
     def _stack(self, value: Any, key: Key) -> tuple[list[Any], dict[str, list[int]]]:
@@ -251,6 +280,11 @@ class Parts:
         return self.layers.where
 
 
+_PRIORS: dict[str, type[Section]] = {
+    classes.NULL: _Nothing,
+    classes.NORMAL: _Normal,
+    classes.AUTOREGRESSIVE: _Autoregressive,
+}
 _ORDERS = ("batch_order", "loss_order")
 
 

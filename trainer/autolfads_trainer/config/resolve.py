@@ -104,8 +104,8 @@ class _Reader:
         target = self.target("model")
         model = self.plain("model", sections.ModelSection)
         self.notes.extend(check_model(model, self.sizes, self.layers.where))
-        parts = Parts(model, self.sizes, self.layers, self.allow_import, self.notes)
         said = self.said["model"]
+        parts = Parts(model, said, self.sizes, self.layers, self.allow_import, self.notes)
         held = {name: getattr(parts, name)(said[name]) for name in sections.MODEL_PARTS}
         return {"_target_": target, **model, **held}
 

@@ -1,7 +1,8 @@
 """Reading a user's HDF5 file: every mistake is found here, before anything trains.
 
 Datasets are `(trials, time, channels)`. Required: `{train,valid}_{encod,recon}_data`, spike counts
-per bin; `encod` holds the held-in channels, which are the first ones of `recon`. Optional:
+per bin (or what another reconstruction takes: see `expected`); `encod` holds the held-in channels,
+which are the first ones of `recon`. Optional:
 `{split}_ext_input`, and `{split}_truth` with `conversion_factor` (truth / factor = true rates in
 spikes per bin).
 """
@@ -21,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from autolfads_trainer.config.defaults import DataSizes
+from autolfads_trainer.data.expected import Check, Floats, counts, refuse
 from autolfads_trainer.data.safety import (
     BROKEN,
     Declared,
@@ -36,11 +38,8 @@ REQUIRED = tuple(f"{split}_{part}_data" for split in SPLITS for part in ("encod"
 EXT_INPUT = tuple(f"{split}_ext_input" for split in SPLITS)
 OPTIONAL = (*EXT_INPUT, *(f"{split}_truth" for split in SPLITS))
 
-MOST_SPIKES = 2**24  # up to here float32 holds every whole number
 MOST_NAMES = 10_000  # datasets in a file; all are kept, and named in errors
 _NAMES_TOLD = 20
-
-Floats = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -62,6 +61,12 @@ class Recording:
     valid: SplitArrays
     keys: frozenset[str]
     notes: tuple[str, ...]
+
+    def refuse_unless(self, expected: Check) -> None:
+        """Raise `InputError` for numbers that are not as `expected`."""
+        for split, arrays in zip(SPLITS, (self.train, self.valid), strict=True):
+            expected(arrays.encod, f"{split}_encod_data", self.path)
+            expected(arrays.recon, f"{split}_recon_data", self.path)
 
     @property
     def sizes(self) -> DataSizes:
@@ -118,8 +123,11 @@ def fingerprint(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def read_recording(path: Path) -> Recording:
-    """Read and check one file. Raises `InputError` naming file, dataset and trial."""
+def read_recording(path: Path, expected: Check = counts) -> Recording:
+    """Read and check one file, whose numbers must be as `expected`.
+
+    Raises `InputError` naming file, dataset and trial.
+    """
     with opened(path) as file:
         keys = _names(file, path)
         for name in REQUIRED:
@@ -130,7 +138,9 @@ def read_recording(path: Path) -> Recording:
         there = [name for name in (*REQUIRED, *OPTIONAL) if name in keys]
         datasets = {name: _dataset(file, name, path) for name in there}
         refuse_what_does_not_fit(datasets.values(), path)
-        arrays = {name: _counts(datasets[name], path) for name in REQUIRED}
+        arrays = {name: _values(datasets[name], path) for name in REQUIRED}
+        for name, values in arrays.items():
+            expected(values, name, path)
         _check_shapes(arrays, path)
         factor = _conversion_factor(file, keys, path)
         train, valid = (_split(datasets, split, arrays, factor, path) for split in SPLITS)
@@ -193,28 +203,6 @@ def _values(found: Declared, path: Path, dtype: Any = np.float32) -> NDArray[Any
         raise InputError(f"{path}: '{found.name}' cannot be read: {error}") from None
 
 
-def _counts(found: Declared, path: Path) -> Floats:
-    """Read spike counts: the Poisson cost is defined for whole numbers from 0 only."""
-    name, counts = found.name, _values(found, path)
-    # `not (>= 0)` is true for NaN as well.
-    _refuse(~(counts >= 0) | ~np.isfinite(counts), counts, name, path, "a count of 0 or more")
-    _refuse(counts != np.round(counts), counts, name, path, "a whole number of spikes")
-    _refuse(counts > MOST_SPIKES, counts, name, path, f"at most {MOST_SPIKES} spikes in a bin")
-    if not counts.any():
-        raise InputError(f"{path}: '{name}' holds no spike at all; expected spike counts")
-    return counts
-
-
-def _refuse(wrong: NDArray[np.bool_], values: Floats, name: str, path: Path, expected: str) -> None:
-    if wrong.any():
-        trial, step, channel = (int(index[0]) for index in np.nonzero(wrong))
-        raise InputError(
-            f"{path}: '{name}' holds {values[trial, step, channel]:g} at trial {trial}, "
-            f"time step {step}, channel {channel} ({int(wrong.sum())} such values); "
-            f"expected {expected}"
-        )
-
-
 def _check_shapes(arrays: dict[str, Floats], path: Path) -> None:
     for part in ("encod", "recon"):
         train, valid = arrays[f"train_{part}_data"], arrays[f"valid_{part}_data"]
@@ -257,7 +245,7 @@ def _split(
                 f"{path}: '{name}' has {_shape(ext_input)}; expected {trials} trials and "
                 f"{encod_steps} to {recon.shape[1]} time steps"
             )
-        _refuse(~np.isfinite(ext_input), ext_input, name, path, "a finite number")
+        refuse(~np.isfinite(ext_input), ext_input, name, path, "a finite number")
     truth = datasets.get(f"{split}_truth")
     return SplitArrays(
         encod, recon, ext_input, None if truth is None else _truth(truth, recon, factor, path)
@@ -271,11 +259,11 @@ def _truth(found: Declared, recon: Floats, factor: float, path: Path) -> Floats:
             f"{path}: '{name}' has {_shape(truth)}; expected {_shape(recon)}, "
             f"as {name.removesuffix('truth')}recon_data has"
         )
-    _refuse(~np.isfinite(truth), truth, name, path, "a finite rate")
+    refuse(~np.isfinite(truth), truth, name, path, "a finite rate")
     with np.errstate(over="ignore"):
         rates = np.asarray(truth / factor, dtype=np.float32)
     divided = "a finite rate once divided by conversion_factor"
-    _refuse(~np.isfinite(rates), truth, name, path, divided)
+    refuse(~np.isfinite(rates), truth, name, path, divided)
     return rates
 
 

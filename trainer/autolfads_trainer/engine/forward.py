@@ -80,9 +80,11 @@ def trials_first(model: LFADS, encoded: Encoded, decoded: Decoded) -> LFADSOutpu
         name: value if value.dim() == 2 else value.transpose(0, 1)
         for name, value in vars(decoded).items()
     }
-    log_rates = model.readout[0](turned["factors"])
+    of = model.reconstruction
+    output_params = of.reshape_output_params(model.readout[0](turned["factors"]))
     return LFADSOutput(
-        output_params=log_rates.unsqueeze(-1),
+        output_params=output_params,
+        output_means=of.compute_means(output_params),
         ic_mean=encoded.ic_mean,
         ic_std=encoded.ic_std,
         **turned,

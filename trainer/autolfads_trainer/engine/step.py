@@ -11,7 +11,7 @@ from torch import Tensor
 from autolfads_trainer.data.dataset import Dataset
 from autolfads_trainer.engine.dropping import Dropping, mask, spread
 from autolfads_trainer.engine.forward import Parameters, Pass, Samples
-from autolfads_trainer.engine.readout import PoissonLoss, Target
+from autolfads_trainer.engine.reconstruction import reconstruction
 from autolfads_trainer.engine.series import Series
 from autolfads_trainer.model.lfads import LFADS
 from autolfads_trainer.training.draws import StepDraws
@@ -64,8 +64,8 @@ def training_loss(
     flows = _drop_input(batch.encod, draws, hp, model.sizes.ic_enc_seq_len)
     one = Pass(model, parameters, Dropping(draws.noise, hp["dropout_rate"]))
     samples = Samples(draws.noise.ic_sample, draws.noise.co_sample)
-    factors, posteriors = _through(one, batch, samples)
-    recon = reconstruction(parameters, factors, batch, flows, scores)
+    factors, posteriors = _through(one, batch, samples if model.variational else None)
+    recon = reconstruction(model, parameters, factors, batch, flows, scores)
     return compute_loss(model, parameters, recon, posteriors, draws.noise.co_sample, hp)
 
 
@@ -84,7 +84,7 @@ def validation_pass(
     sums: dict[str, Tensor] = {}
     for part, batch in data.chunks(batch_size):
         factors, posteriors = _through(Pass(model, parameters, Dropping(None, None)), batch, None)
-        recon = reconstruction(parameters, factors, batch, None, scores)
+        recon = reconstruction(model, parameters, factors, batch, None, scores)
         drawn = noise[..., part, :]
         parts = compute_loss(model, parameters, recon, posteriors, drawn, hp).parts
         share = batch.trials / data.trials
@@ -99,30 +99,6 @@ def _through(one: Pass, batch: Series, samples: Samples | None) -> tuple[Tensor,
     decoded = one.decode(encoded, batch.ext_input, samples)
     found = (encoded.ic_mean, encoded.ic_std, decoded.co_means, decoded.co_stds)
     return decoded.factors, Posteriors(*found)
-
-
-def reconstruction(
-    parameters: Parameters,
-    factors: Tensor,
-    batch: Series,
-    flows: Tensor | None,
-    scores: Scores | None,
-) -> Tensor:
-    """Return the mean of the Poisson loss, whose gradient `flows` where that is 1; add to scores.
-
-    `factors` are `(R, B, F)`; `flows (T, B, D)` is of held-in elements.
-    """
-    readout = parameters["readout.0.weight"], parameters["readout.0.bias"]
-    truth = batch.truth if scores is not None else None
-    target = Target(batch.recon, batch.log_factorials.sum(dim=-1), flows, truth)
-    recon: Tensor
-    recon, sums, errors = PoissonLoss.apply(factors, *readout, target)
-    if scores is not None:
-        scores.add_sums(sums, batch.recon.sum(dim=-2), batch.trials)
-        if batch.truth_sums is not None:
-            bins = batch.trials * batch.recon.shape[-3]
-            scores.add_errors(errors, batch.truth_sums.sum(dim=-3), bins)
-    return recon
 
 
 def _drop_input(

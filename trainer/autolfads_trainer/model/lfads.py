@@ -14,7 +14,8 @@ from autolfads_trainer.model.decoder import Decoder
 from autolfads_trainer.model.encoder import Encoder
 from autolfads_trainer.model.linear import FanInLinear
 from autolfads_trainer.model.noise import Noise
-from autolfads_trainer.model.priors import AutoregressiveMultivariateNormal, MultivariateNormal
+from autolfads_trainer.model.priors import prior_of
+from autolfads_trainer.model.reconstructions import Reconstruction, reconstruction_of
 from autolfads_trainer.model.sizes import Sizes
 from autolfads_trainer.userinput import InputError
 
@@ -23,7 +24,7 @@ from autolfads_trainer.userinput import InputError
 class LFADSOutput:
     """What one pass gives, trials first. Names are those of the results' HDF5 file."""
 
-    output_params: Tensor  # (B, R, N, 1)  parameters of the distribution; Poisson: log-rates
+    output_params: Tensor  # (B, R, N, P)  parameters of the distribution; Poisson: log-rates
     factors: Tensor  # (B, R, F)
     ic_mean: Tensor  # (B, I)
     ic_std: Tensor  # (B, I)
@@ -33,11 +34,7 @@ class LFADSOutput:
     gen_init: Tensor  # (B, G)
     gen_inputs: Tensor  # (B, R, U + X)
     con_states: Tensor  # (B, R, K)
-
-    @property
-    def output_means(self) -> Tensor:
-        """Expected counts per bin `(B, R, N)`."""
-        return torch.exp(self.output_params[..., 0])
+    output_means: Tensor  # (B, R, N)  expected data: for counts, rates per bin
 
 
 class LFADS(nn.Module):
@@ -57,14 +54,23 @@ class LFADS(nn.Module):
         self.readin = nn.ModuleList([_readin(configuration["readin"][0], generator)])
         self.encoder = Encoder(sizes, clip, float(configuration["ic_post_var_min"]), generator)
         self.decoder = Decoder(sizes, clip, generator)
-        readout = FanInLinear(sizes.fac_dim, sizes.recon_data_dim, generator)
+        self.recon = nn.ModuleList([reconstruction_of(configuration["reconstruction"][0])])
+        outputs = sizes.recon_data_dim * self.reconstruction.n_params
+        readout = FanInLinear(sizes.fac_dim, outputs, generator)
         readout.requires_grad_(configuration["readout"]["modules"][0].get("requires_grad", True))
         self.readout = nn.ModuleList([readout])
-        ic_prior, co_prior = configuration["ic_prior"], configuration["co_prior"]
-        self.ic_prior = MultivariateNormal(ic_prior["mean"], ic_prior["variance"], sizes.ic_dim)
-        self.co_prior = AutoregressiveMultivariateNormal(
-            co_prior["tau"], co_prior["nvar"], sizes.co_dim
-        )
+        self.ic_prior = prior_of(configuration["ic_prior"], sizes.ic_dim)
+        self.co_prior = prior_of(configuration["co_prior"], sizes.co_dim)
+
+    @property
+    def reconstruction(self) -> Reconstruction:
+        """How the outputs describe the data, and what that costs."""
+        return cast("Reconstruction", self.recon[0])
+
+    @property
+    def variational(self) -> bool:
+        """Whether posteriors are sampled; if not, their means are all there is of them."""
+        return bool(self.configuration["variational"])
 
     def forward(
         self,
@@ -96,8 +102,9 @@ class LFADS(nn.Module):
             sample=sample,
         )
         factors = unrolled.factors.transpose(0, 1)
+        output_params = self.reconstruction.reshape_output_params(self.readout[0](factors))
         return LFADSOutput(
-            output_params=self.readout[0](factors).unsqueeze(-1),
+            output_params=output_params,
             factors=factors,
             ic_mean=ic_mean,
             ic_std=ic_std,
@@ -107,6 +114,7 @@ class LFADS(nn.Module):
             gen_init=unrolled.gen_init,
             gen_inputs=unrolled.gen_inputs.transpose(0, 1),
             con_states=unrolled.con_states.transpose(0, 1),
+            output_means=self.reconstruction.compute_means(output_params),
         )
 
     @classmethod

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -126,6 +127,24 @@ class MultivariateStudentT(Prior):
         log_p = -0.5 * (self.df + 1) * torch.log1p(left**2 / self.df) - logscale
         trials_alone = mean.dim() - parameters["loc"].dim() == 1
         return (log_q - log_p).sum(dim=-1 if trials_alone else (-3, -1)).mean(dim=-1)
+
+
+_KINDS = {
+    kind.__name__: kind
+    for kind in (Null, MultivariateNormal, AutoregressiveMultivariateNormal, MultivariateStudentT)
+}
+
+
+def prior_of(configuration: Mapping[str, Any], shape: int) -> Prior:
+    """Return the one that `ic_prior` or `co_prior` of a resolved configuration names.
+
+    `shape`: dimensions that there are; without a controller its output has none.
+    """
+    kind = _KINDS[configuration["_target_"].rpartition(".")[2]]
+    if kind is Null:
+        return Null()
+    arguments = {name: value for name, value in configuration.items() if name != "_target_"}
+    return kind(**arguments | {"shape": shape})
 
 
 def _over(parameter: Tensor, values: Tensor) -> Tensor:

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from autolfads_trainer.config.classes import PARAMETERS
+
 
 @dataclass(frozen=True)
 class Sizes:
@@ -46,6 +48,7 @@ class Sizes:
         readin = model["readin"][0]
         return cls(
             **numbers,
-            recon_data_dim=int(model["readout"]["modules"][0]["out_features"]),
+            recon_data_dim=int(model["readout"]["modules"][0]["out_features"])
+            // PARAMETERS[model["reconstruction"][0]["_target_"]],
             readin_dim=int(readin.get("out_features", numbers["encod_data_dim"])),
         )

@@ -17,7 +17,7 @@ from autolfads_trainer.model.noise import Noise, draw_samples
 
 Arrays = dict[str, NDArray[np.float32]]
 
-OUTPUTS = tuple(LFADSOutput.__dataclass_fields__)
+OUTPUTS = tuple(name for name in LFADSOutput.__dataclass_fields__ if name != "output_means")
 ROWS = {"cpu": 256, "cuda": 32_768}  # samples times trials at once, about: what a device is best at
 
 
@@ -35,10 +35,12 @@ def posterior_means(
     """Return the mean of every output over `samples` posterior samples, for all trials of `data`.
 
     `output_params` are means of the distribution: for Poisson, rates per bin `(trials, R, N)`.
+    Of a model that is not variational there is one sample: its posteriors' means.
     A trial's samples depend on the batches that it is taken in; the same arguments on the same
     device give the same numbers. `progress` is called with the share done. `reference`: by the
     model itself and not by the engine.
     """
+    samples = samples if model.variational else 1
     device = data.encod.device
     generator = torch.Generator(device=device).manual_seed(seed)
     done = 0
@@ -51,7 +53,8 @@ def posterior_means(
             count = min(at_once, samples - first)
             # Each sample's numbers are the same however many samples are taken at once.
             drawn = [draw_samples(model.sizes, batch.trials, generator) for _ in range(count)]
-            output = infer(Samples(*(torch.cat(p, dim=-2) for p in zip(*drawn, strict=True))))
+            both = (torch.cat(part, dim=-2) for part in zip(*drawn, strict=True))
+            output = infer(Samples(*(part * model.variational for part in both)))
             for name in OUTPUTS:
                 value = output.output_means if name == "output_params" else getattr(output, name)
                 total = value.unflatten(0, (count, batch.trials)).sum(dim=0)

@@ -136,6 +136,7 @@ class Context:
 
     def _data(self, run: Run) -> tuple[Recording, Dataset]:
         from autolfads_trainer.data.dataset import Dataset  # noqa: PLC0415
+        from autolfads_trainer.data.expected import finite  # noqa: PLC0415
         from autolfads_trainer.data.hdf5 import fingerprint, read_recording  # noqa: PLC0415
 
         found_before = self.shared.data
@@ -144,11 +145,12 @@ class Context:
             # First of all, since it tells a disk's trouble, which passes, as what it is.
             found = self.file_of_a_user(path, lambda p: fingerprint(p) if p.is_file() else None)
             try:
-                recording = read_recording(path)
+                recording = read_recording(path, finite)
             except InputError:
                 if found != run.data.sha256 or fingerprint(path) != found:
                     raise
-                recording = read_recording(path)  # it was whole: the disk failed between two reads
+                # It was whole: the disk failed between two reads.
+                recording = read_recording(path, finite)
             if found != run.data.sha256:
                 moved = "" if str(path) == run.data.path else f", then {run.data.path}"
                 raise InputError(

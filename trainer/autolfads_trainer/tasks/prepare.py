@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from autolfads_trainer.config.resolve import resolve
+from autolfads_trainer.data.expected import expected_by, finite
 from autolfads_trainer.data.hdf5 import Recording, fingerprint, read_recording
 from autolfads_trainer.data.problems import describe, generate, write
 from autolfads_trainer.data.trial import try_to_read
@@ -45,6 +46,7 @@ def prepare(context: Context, task: Task) -> Outcome:
         allow_import=context.allow_import,
     )
     configuration = resolved.configuration
+    recording.refuse_unless(expected_by(configuration["model"]["reconstruction"][0]))
     if configuration["seed"] is None:
         # Drawn here: it is in a record, written once, before anything follows from it.
         configuration = {**configuration, "seed": secrets.randbelow(2**31)}
@@ -82,7 +84,7 @@ def prepare(context: Context, task: Task) -> Outcome:
 def _recording(path: Path, *, of_a_stranger: bool) -> Recording:
     if of_a_stranger:  # should it crash the reader, it is not this process
         try_to_read(path)
-    return read_recording(path)
+    return read_recording(path, finite)
 
 
 def _fingerprint(path: Path) -> str | None:

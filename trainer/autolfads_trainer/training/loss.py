@@ -11,6 +11,7 @@ from torch import Tensor
 
 from autolfads_trainer.model.lfads import LFADS, LFADSOutput
 from autolfads_trainer.model.penalties import l2_penalty
+from autolfads_trainer.model.with_parameters import below, with_parameters
 from autolfads_trainer.training.hyperparameters import Hyperparameters
 from autolfads_trainer.training.parts import PARTS
 
@@ -54,14 +55,20 @@ def compute_loss(
     """Return loss_scale · (recon + l2_ramp · L2 + kl_ramp · (weighted KL)).
 
     `parameters` are the model's by name, or those of members on a leading axis: then all that is
-    computed here has it. `recon` is the mean of the reconstruction's loss after augmentation;
+    computed here has it. `recon` is the mean of the reconstruction's loss after augmentation, and
+    is counted as the sum over a trial where the configuration says so;
     `co_noise (R, B, U)` the standard normal numbers of the sample by which the controller's KL is
     estimated.
     """
     hp = hyperparameters
+    if not model.configuration["recon_reduce_mean"]:
+        recon = recon * (model.sizes.recon_seq_len * model.sizes.recon_data_dim)
     l2 = l2_penalty(parameters, hp.values)
+    own = below("recon.0.", parameters)
+    if own:
+        l2 = l2 + with_parameters(model.reconstruction, own, "compute_l2")
     ic_mean, ic_std, co_means, co_stds = posteriors
-    ic_prior, co_prior = (_below(name, parameters) for name in ("ic_prior.", "co_prior."))
+    ic_prior, co_prior = (below(name, parameters) for name in ("ic_prior.", "co_prior."))
     kl_ic = hp["kl_ic_scale"] * model.ic_prior.divergence(ic_prior, ic_mean, ic_std, None)
     kl_co = 0.0 * kl_ic
     if model.sizes.has_controller:
@@ -73,8 +80,3 @@ def compute_loss(
     parts = (total, recon, recon, l2, hp.l2_ramp, kl, kl_ic, kl_co, hp.kl_ramp)
     named = zip(PARTS, parts, strict=True)
     return Loss(total, {name: part.detach() for name, part in named})
-
-
-def _below(prefix: str, parameters: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    found = parameters.items()
-    return {name.removeprefix(prefix): value for name, value in found if name.startswith(prefix)}

@@ -38,11 +38,15 @@ class Scores:
 
     def add(self, log_rates: Tensor, counts: Tensor, truth: Tensor | None) -> None:
         """Add one batch: `log_rates`, `counts` and `truth` (rates per bin) are `(B, R, N)`."""
+        self.add_counts(log_rates, counts)
+        self.add_rates(torch.exp(log_rates), truth)
+
+    def add_counts(self, log_rates: Tensor, counts: Tensor) -> None:
+        """Add one batch, without a truth."""
         rates = torch.exp(log_rates)
         # Terms that depend on the counts alone are the same for model and null, and cancel.
         nll = (rates - counts * log_rates).double().sum(dim=0)
         self.add_sums(nll, counts.double().sum(dim=0), counts.shape[0])
-        self.add_rates(rates, truth)
 
     def add_sums(self, nll: Tensor, spikes: Tensor, trials: int) -> None:
         """Add the sums over a batch's `trials`, each `(R, N)`."""

@@ -6,8 +6,7 @@ import torch
 from torch import Tensor
 
 from autolfads_trainer.data.dataset import Dataset, Split
-from autolfads_trainer.model.lfads import LFADS
-from autolfads_trainer.model.poisson import poisson_nll
+from autolfads_trainer.model.lfads import LFADS, LFADSOutput
 from autolfads_trainer.training.coordinated_dropout import block_gradients, drop_input
 from autolfads_trainer.training.draws import StepDraws
 from autolfads_trainer.training.hyperparameters import Hyperparameters
@@ -44,13 +43,16 @@ def training_loss(
     drawn, passing = draws.cd_drop.transpose(0, 1), draws.cd_pass.transpose(0, 1)
     seen, kept = drop_input(batch.encod, drawn, hp["cd_rate"], split)
     output = model(
-        seen, batch.ext_input, noise=draws.noise, dropout_rate=hp["dropout_rate"], sample=True
+        seen,
+        batch.ext_input,
+        noise=draws.noise,
+        dropout_rate=hp["dropout_rate"],
+        sample=model.variational,
     )
-    log_rates = output.output_params[..., 0]
-    elementwise = poisson_nll(log_rates, batch.recon)
+    elementwise = model.reconstruction.compute_loss(batch.recon, output.output_params)
     flowing = block_gradients(elementwise, kept, passing, hp["cd_rate"], hp["cd_pass_rate"])
     if scores is not None:
-        scores.add(log_rates.detach(), batch.recon, batch.truth)
+        _score(scores, model, output, batch)
     posteriors = Posteriors.of(output)
     parameters = dict(model.named_parameters())
     return compute_loss(model, parameters, flowing.mean(), posteriors, draws.noise.co_sample, hp)
@@ -99,9 +101,8 @@ def validation_pass(
     parameters = dict(model.named_parameters())
     for part, batch in data.chunks(batch_size):
         output = model(batch.encod, batch.ext_input)
-        log_rates = output.output_params[..., 0]
-        scores.add(log_rates, batch.recon, batch.truth)
-        elementwise = poisson_nll(log_rates, batch.recon)
+        _score(scores, model, output, batch)
+        elementwise = model.reconstruction.compute_loss(batch.recon, output.output_params)
         posteriors = Posteriors.of(output)
         recon = elementwise.mean()
         parts = compute_loss(model, parameters, recon, posteriors, noise[:, part], hp).parts
@@ -109,3 +110,9 @@ def validation_pass(
         for name, value in parts.items():
             sums[name] = sums.get(name, torch.zeros_like(value)) + share * value
     return sums
+
+
+def _score(scores: Scores, model: LFADS, output: LFADSOutput, batch: Split) -> None:
+    if model.reconstruction.counts:
+        scores.add_counts(output.output_params[..., 0].detach(), batch.recon)
+    scores.add_rates(output.output_means.detach(), batch.truth)

@@ -63,11 +63,14 @@ class ZeroInflatedGamma(Reconstruction):
 
     def compute_l2(self) -> Tensor:
         """Return ½ · `scale_penalty` · Σ (scale − `scale_prior`)²."""
-        return 0.5 * self.scale_penalty * ((self.scale - self.scale_prior) ** 2).sum()
+        left = ((self.scale - self.scale_prior) ** 2).sum(dim=(-2, -1))
+        return 0.5 * self.scale_penalty * left
 
     def _scaled(self, output_params: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         alphas, betas, probabilities = torch.sigmoid(output_params).clamp_min(LEAST).unbind(dim=-1)
-        return alphas * self.scale[0], betas * self.scale[1], probabilities.clamp_max(MOST)
+        # Of members, too, each of which has a scale of its own: an axis in front.
+        of_alphas, of_betas = self.scale[..., None, None, :].unbind(dim=-4)
+        return alphas * of_alphas, betas * of_betas, probabilities.clamp_max(MOST)
 
 
 def gamma_nll(data: Tensor, alphas: Tensor, betas: Tensor) -> Tensor:

@@ -16,6 +16,8 @@ _SILENT = 1e-8  # a rate that is taken for none
 class Poisson(Reconstruction):
     """Negative log-likelihood in nats: `model.poisson.poisson_nll`."""
 
+    counts = True
+
     def compute_loss(self, data: Tensor, output_params: Tensor) -> Tensor:
         """Return the element-wise cost; counts above 1 have Stirling's log(count!)."""
         return poisson_nll(output_params[..., 0], data)

@@ -1,0 +1,69 @@
+"""What a recording's numbers must be: that depends on what the reconstruction is defined for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from autolfads_trainer.config import classes
+from autolfads_trainer.userinput import InputError
+
+Floats = NDArray[np.float32]
+Check = Callable[[Floats, str, Path], None]  # values (trials, time, channels), their name, the file
+
+MOST_SPIKES = 2**24  # up to here float32 holds every whole number
+
+
+def refuse(wrong: NDArray[np.bool_], values: Floats, name: str, path: Path, expected: str) -> None:
+    """Raise `InputError` with the place of the first value that is `wrong`, if there is one."""
+    if wrong.any():
+        trial, step, channel = (int(index[0]) for index in np.nonzero(wrong))
+        raise InputError(
+            f"{path}: '{name}' holds {values[trial, step, channel]:g} at trial {trial}, "
+            f"time step {step}, channel {channel} ({int(wrong.sum())} such values); "
+            f"expected {expected}"
+        )
+
+
+def finite(values: Floats, name: str, path: Path) -> None:
+    """Refuse what is infinite, or no number."""
+    refuse(~np.isfinite(values), values, name, path, "a finite number")
+
+
+def counts(values: Floats, name: str, path: Path) -> None:
+    """Refuse what is no spike count: the Poisson costs are defined for whole numbers from 0."""
+    # `not (>= 0)` is true for NaN as well.
+    refuse(~(values >= 0) | ~np.isfinite(values), values, name, path, "a count of 0 or more")
+    refuse(values != np.round(values), values, name, path, "a whole number of spikes")
+    refuse(values > MOST_SPIKES, values, name, path, f"at most {MOST_SPIKES} spikes in a bin")
+    if not values.any():
+        raise InputError(f"{path}: '{name}' holds no spike at all; expected spike counts")
+
+
+def above(least: float, *, or_zero: bool, of: str) -> Check:
+    """Return what refuses numbers that are not above `least`, and not 0 where that may be."""
+    expected = f"{'0 or ' if or_zero else ''}a number above {least:g}, which is all that {of} takes"
+
+    def check(values: Floats, name: str, path: Path) -> None:
+        finite(values, name, path)
+        wrong = ~(values > np.float32(least))
+        refuse(wrong & (values != 0) if or_zero else wrong, values, name, path, expected)
+
+    return check
+
+
+def expected_by(reconstruction: Mapping[str, Any]) -> Check:
+    """Return the check for an item of `model.reconstruction` in a resolved configuration."""
+    target: str = reconstruction["_target_"]
+    kind = target.rpartition(".")[2]
+    if target in classes.OF_COUNTS:
+        return counts
+    if kind == "Gamma":
+        return above(0, or_zero=False, of=kind)
+    if target == classes.ZERO_INFLATED_GAMMA:
+        return above(reconstruction["gamma_loc"], or_zero=True, of=kind)
+    return finite
