@@ -171,6 +171,7 @@ def run(
         most_workers=asked.spec.workers.count,
         workers=workers,
         members_at_once=asked.spec.workers.members_at_once,
+        population=asked.spec.population,
         device=device,
         worker_arguments=worker_arguments(
             threads, device, save_every, allow_import, data=owner.spec["data"].get("path")

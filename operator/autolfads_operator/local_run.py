@@ -14,7 +14,7 @@ from autolfads_operator.pools.local import LocalPool
 from autolfads_operator.view.pace import Pace
 from autolfads_operator.view.picture import Picture, picture_of
 from autolfads_operator.view.said import stopped_by
-from autolfads_trainer.lanes import share_of
+from autolfads_trainer.lanes import MOST_AT_ONCE, share_of
 from autolfads_trainer.records import End, Owner, Run
 from autolfads_trainer.store import RunFolder
 
@@ -33,6 +33,7 @@ class Settings:
     most_workers: int
     workers: int | None = None  # as told; None: as many as the machine carries, at most the above
     members_at_once: int | str = "auto"  # or a number
+    population: int | None = None  # as told in the manifest
     device: str = "auto"
     worker_arguments: tuple[str, ...] = ()
 
@@ -50,7 +51,8 @@ class Settings:
     def members_at_once_of(self, run: Run | None) -> int:
         """Return how many members each worker is to train side by side."""
         if self.members_at_once != "auto":
-            return int(self.members_at_once)
+            members = self.population or MOST_AT_ONCE if run is None else run.population
+            return min(int(self.members_at_once), members)
         if run is None or not self._on_gpus:
             return 1
         return share_of(run.population, self.workers_for(run))

@@ -5,8 +5,11 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
+
+from autolfads_trainer.cgroups import CGROUPS, PROC, groups_of
 
 PER_GPU = 2
 
@@ -52,24 +55,23 @@ def gpus() -> list[str]:
     return [str(index) for index, _ in enumerate(found)]
 
 
-def usable_cores(cgroup: Path = Path("/sys/fs/cgroup")) -> int:
-    """Return the cores this process may use: its affinity, and a container's limit (v1, v2)."""
+def usable_cores(cgroups: Path = CGROUPS, proc: Path = PROC) -> int:
+    """Return the cores this process may use: its affinity, and its control groups' limits."""
     affinity = getattr(os, "sched_getaffinity", None)
     cores = len(affinity(0)) if affinity else os.cpu_count() or 1
-    limit = _cgroup_limit(cgroup)
-    return max(1, min(cores, int(limit))) if limit else cores
+    limits = [limit for group in groups_of("cpu", proc, cgroups) for limit in _limits(group)]
+    return max(1, int(min([cores, *limits])))
 
 
-def _cgroup_limit(cgroup: Path) -> float | None:
-    try:
-        quota, period = (cgroup / "cpu.max").read_text().split()
-    except (OSError, ValueError):
-        try:
-            quota = (cgroup / "cpu/cpu.cfs_quota_us").read_text().strip()
-            period = (cgroup / "cpu/cpu.cfs_period_us").read_text().strip()
-        except OSError:
-            return None
-    return None if quota in ("max", "-1") else int(quota) / int(period)
+def _limits(group: Path) -> Iterator[float]:
+    """Yield the cores that a group may use at a time, where that is limited (v2, v1)."""
+    with suppress(OSError, ValueError):
+        quota, period = (group / "cpu.max").read_text().split()
+        yield int(quota) / int(period)  # ValueError: "max", no limit at all
+    with suppress(OSError, ValueError):
+        quota = (group / "cpu.cfs_quota_us").read_text()
+        if int(quota) >= 0:
+            yield int(quota) / int((group / "cpu.cfs_period_us").read_text())
 
 
 def worker_arguments(

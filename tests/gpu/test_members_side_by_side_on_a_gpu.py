@@ -9,11 +9,11 @@ from test_a_member_on_a_gpu import member_on
 from test_training_step import CASES
 
 from autolfads_trainer.engine.step import Engine
+from autolfads_trainer.short_memory import is_out_of_memory
 from autolfads_trainer.training.captured import Captured
 from autolfads_trainer.training.group import Group
 from autolfads_trainer.training.member import Member
 from autolfads_trainer.training.precision import exactly, use_precision
-from autolfads_trainer.training.side_by_side import is_out_of_memory
 
 MEMBERS, STEPS = 3, 6
 

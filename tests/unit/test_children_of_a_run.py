@@ -79,7 +79,8 @@ def test_workers_on_a_gpu_must_see_one_and_keep_to_their_share() -> None:
 
 def test_a_worker_is_told_how_many_members_it_trains_at_once() -> None:
     assert {"--members-at-once=auto", "--workers=8"} <= set(container()["args"])
-    assert "--members-at-once=3" in container(workers={"membersAtOnce": 3})["args"]
+    three = container(workers={"membersAtOnce": 3})["args"]
+    assert {"--members-at-once=3", "--workers=8"} <= set(three)
     on_cpu = container(workers={"gpu": {"sharing": "none"}})["args"]
     assert not [each for each in on_cpu if each.startswith("--members-at-once")]
     (made,) = prepare_job(run_object(), SETTINGS)["spec"]["template"]["spec"]["containers"]

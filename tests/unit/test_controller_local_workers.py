@@ -307,8 +307,9 @@ def test_workers_that_train_fewer_at_once_are_replaced(folder: RunFolder, pool: 
     until(another)
     (second,) = pool.lives()
     assert second not in pool.leaving()
-    until(lambda: folder.status(f"{second}-lane2"))
-    told = [folder.status(name) for name in (second, f"{second}-lane1", f"{second}-lane2")]
+    lanes = [second, f"{second}-lane1", f"{second}-lane2"]  # which begin in any order
+    until(lambda: all(folder.status(name) for name in lanes))
+    told = [folder.status(name) for name in lanes]
     assert [status.lanes for status in told if status is not None] == [3, 3, 3]
     assert folder.status(f"{second}-lane3") is None
     pool.have_members_at_once(3)  # as they do

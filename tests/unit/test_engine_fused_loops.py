@@ -37,6 +37,8 @@ LOOPS: dict[str, dict[str, int]] = {
     "many trials": {"trials": 18, "steps": 2},
     "wide": {"members": 1, "steps": 2, "generator": 67, "factors": 66, "controller": 33},
     "one step": {"steps": 1},
+    "as many outputs as a piece has": {"steps": 1, "outputs": 64},
+    "more outputs": {"steps": 1, "outputs": 65},
 }
 
 

@@ -28,7 +28,8 @@ def run_of(population: int) -> Run:
         ("1", 1, "cuda", 1),
         ("4", 1, "cuda", 4),
         ("4", 1, "cpu", 4),  # who says so has a reason
-        ("100000", 1, "cuda", 1000),
+        ("100000", 0, "cuda", 1000),  # who is not told of others does not know the members
+        ("100000", 1, "cuda", 10),
         ("auto", 1, "cuda", 10),
         ("auto", 4, "cuda", 3),
         ("auto", 1, "cpu", 1),  # members are faster one after another there
@@ -46,6 +47,17 @@ def test_before_a_run_is_prepared_its_members_are_not_known(tmp_path: Path) -> N
     folder = claimed(tmp_path)
     assert number_of_lanes(folder, "auto", 1, "cuda") == 1
     assert number_of_lanes(folder, "3", 1, "cuda") == 3
+
+
+def test_the_reference_trains_one_after_another_on_a_gpu(tmp_path: Path) -> None:
+    folder = claimed(tmp_path)
+    run = run_of(10)
+    trainer = {**run.configuration.get("trainer", {}), "engine": "reference"}
+    folder.freeze(
+        run.model_copy(update={"configuration": {**run.configuration, "trainer": trainer}})
+    )
+    assert number_of_lanes(folder, "4", 1, "cuda") == 1
+    assert number_of_lanes(folder, "4", 1, "cpu") == 4
 
 
 @pytest.mark.parametrize("asked", ["0", "-1", "some", "1.5", ""])

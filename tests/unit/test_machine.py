@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,16 +18,26 @@ def _six_cores(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "sched_getaffinity", lambda _pid: set(range(CORES)), raising=False)
 
 
-def v2(folder: Path, text: str) -> Path:
-    (folder / "cpu.max").write_text(text)
-    return folder
+def groups(folder: Path, lines: str) -> tuple[Path, Path]:
+    """Return a place of control groups, and a `/proc` that says which are this process's."""
+    proc = folder / "proc"
+    (proc / "self").mkdir(parents=True)
+    (proc / "self/cgroup").write_text(lines)
+    return folder, proc
 
 
-def v1(folder: Path, quota: str, period: str = "100000") -> Path:
-    (folder / "cpu").mkdir()
-    (folder / "cpu/cpu.cfs_quota_us").write_text(quota + "\n")
-    (folder / "cpu/cpu.cfs_period_us").write_text(period + "\n")
-    return folder
+def v2(folder: Path, text: str, group: str = "") -> tuple[Path, Path]:
+    (folder / group).mkdir(exist_ok=True, parents=True)
+    (folder / group / "cpu.max").write_text(text)
+    return groups(folder, f"0::/{group}\n")
+
+
+def v1(folder: Path, quota: str, group: str = "") -> tuple[Path, Path]:
+    place = folder / "cpu" / group
+    place.mkdir(parents=True)
+    (place / "cpu.cfs_quota_us").write_text(quota + "\n")
+    (place / "cpu.cfs_period_us").write_text("100000\n")
+    return groups(folder, f"5:memory:/else\n4:cpu,cpuacct:/{group}\n")
 
 
 @pytest.mark.parametrize(
@@ -42,14 +53,26 @@ def v1(folder: Path, quota: str, period: str = "100000") -> Path:
     ],
 )
 def test_a_containers_limit_counts_in_cgroup_v2(tmp_path: Path, text: str, cores: int) -> None:
-    assert machine.usable_cores(v2(tmp_path, text)) == cores
+    assert machine.usable_cores(*v2(tmp_path, text)) == cores
 
 
 @pytest.mark.parametrize(
     ("quota", "cores"), [("-1", CORES), ("300000", 3), ("50000", 1), ("9900000", CORES)]
 )
 def test_a_containers_limit_counts_in_cgroup_v1(tmp_path: Path, quota: str, cores: int) -> None:
-    assert machine.usable_cores(v1(tmp_path, quota)) == cores
+    assert machine.usable_cores(*v1(tmp_path, quota)) == cores
+
+
+@pytest.mark.parametrize("version", [v1, v2], ids=["v1", "v2"])
+def test_the_limit_of_a_group_counts_for_those_within_it(tmp_path: Path, version: Any) -> None:
+    """As of a service, or of a container that sees the machine's groups."""
+    where = version(tmp_path, "200000" if version is v1 else "200000 100000", "system/box")
+    assert machine.usable_cores(*where) == 2
+    said = where[1] / "self/cgroup"
+    said.write_text(said.read_text().replace("system/box", "system/box/within"))
+    assert machine.usable_cores(*where) == 2
+    said.write_text(said.read_text().replace("system/box/within", "system/other"))
+    assert machine.usable_cores(*where) == CORES
 
 
 def test_without_a_container_affinity_counts(tmp_path: Path) -> None:

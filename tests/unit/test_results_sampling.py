@@ -166,6 +166,45 @@ def test_they_are_the_same_however_many_are_taken_at_once(model, data, monkeypat
         np.testing.assert_allclose(values, usual[name], rtol=1e-4, atol=1e-5, err_msg=name)
 
 
+def test_where_memory_is_short_fewer_are_taken_at_once(model, data, monkeypatch):
+    usual, real, asked = sampled(model, data), sampling.trials_first, []
+
+    def short(*given):
+        rows = len(given[1].ic_mean)
+        asked.append(rows)
+        if rows > 3:
+            raise torch.OutOfMemoryError("of 1 GiB")
+        return real(*given)
+
+    monkeypatch.setattr(sampling, "trials_first", short)
+    shares: list[float] = []
+    for name, values in sampled(model, data, progress=shares.append).items():
+        np.testing.assert_allclose(values, usual[name], rtol=1e-4, atol=1e-5, err_msg=name)
+    # Four samples of three trials, then of one; what did not fit is not tried again.
+    assert asked == [12, 6, 3, 3, 3, 3, 3, 1]
+    assert shares[-1] == 1
+    assert shares == sorted(shares)
+
+
+def test_memory_that_holds_no_sample_at_all_is_told(model, data, monkeypatch):
+    def short(*_):
+        raise torch.OutOfMemoryError("of 1 GiB")
+
+    monkeypatch.setattr(sampling, "trials_first", short)
+    with pytest.raises(torch.OutOfMemoryError):
+        sampled(model, data)
+
+
+def test_without_sampling_there_is_one_sample_the_means(data):
+    null = {"_target_": "lfads_torch.modules.priors.Null"}
+    model = small_model(seed=1, variational=False, ic_prior=null, co_prior=null)
+    exact = model(data.encod, data.ext_input)
+    for reference in (False, True):
+        found = sampled(model, data, reference=reference)
+        np.testing.assert_allclose(found["output_params"], exact.output_means.detach(), rtol=1e-4)
+        np.testing.assert_allclose(found["factors"], exact.factors.detach(), atol=1e-5)
+
+
 def test_progress_grows_to_all_of_it(model, data, monkeypatch):
     monkeypatch.setitem(sampling.ROWS, "cpu", 3)
     shares: list[float] = []

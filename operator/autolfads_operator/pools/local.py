@@ -66,6 +66,7 @@ class LocalPool:
         self.arguments = arguments
         self.gpus = list(gpus)  # as CUDA_VISIBLE_DEVICES names them; each worker sees one
         self.members_at_once = 1
+        self.wanted = 0
         self.told: set[str] = set()  # those that were told to leave, each for another
         self.processes: list[_Process] = []
         self.bad_starts = 0
@@ -86,7 +87,8 @@ class LocalPool:
             self.bad_starts = 0 if process.life in self.worked else self.bad_starts + 1
             if self.bad_starts >= MAX_BAD_STARTS:
                 raise RunStopped(f"workers die as they start; {_last_words(process)}")
-        while len(self.lives()) < min(count, self.most) and time.monotonic() >= self.next_try:
+        self.wanted = min(count, self.most)
+        while len(self.lives()) < self.wanted and time.monotonic() >= self.next_try:
             self._start()
 
     def drop(self, life: str) -> None:
@@ -150,6 +152,8 @@ class LocalPool:
         if self.members_at_once > 1:
             command += ["--members-at-once", str(self.members_at_once)]
         gpu = self._emptiest_gpu()
+        if gpu is not None:  # it keeps to its share of the memory
+            command.append(f"--gpu-share={len(self.gpus) / max(len(self.gpus), self.wanted):g}")
         environment = os.environ if gpu is None else {**os.environ, "CUDA_VISIBLE_DEVICES": gpu}
         with log.open("wb") as output:
             try:

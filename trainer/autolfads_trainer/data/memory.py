@@ -7,10 +7,9 @@ import re
 import resource
 from collections.abc import Iterator
 from contextlib import suppress
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
-PROC = Path("/proc")
-CGROUPS = Path("/sys/fs/cgroup")
+from autolfads_trainer.cgroups import CGROUPS, PROC, groups_of
 
 
 def usable_memory(proc: Path = PROC, cgroups: Path = CGROUPS) -> int:
@@ -33,35 +32,19 @@ def _of_machine(proc: Path) -> int:
 
 def _of_cgroups(proc: Path, cgroups: Path) -> Iterator[int]:
     """Yield what is left in this process's memory cgroup and in each one around it."""
-    try:
-        lines = (proc / "self" / "cgroup").read_text().splitlines()
-    except OSError:
-        return
-    for line in lines:
-        _, controllers, name = line.split(":", 2)
-        if not controllers:  # version 2
-            yield from _around(cgroups, name, "memory.max", "memory.current", "inactive_file")
-        elif "memory" in controllers.split(","):
-            yield from _around(
-                cgroups / "memory",
-                name,
-                "memory.limit_in_bytes",
-                "memory.usage_in_bytes",
-                "total_inactive_file",
-            )
+    for folder in groups_of("memory", proc, cgroups):
+        yield from _left(folder, "memory.max", "memory.current", "inactive_file")
+        limit, usage = "memory.limit_in_bytes", "memory.usage_in_bytes"
+        yield from _left(folder, limit, usage, "total_inactive_file")
 
 
-def _around(root: Path, name: str, limit: str, usage: str, cache: str) -> Iterator[int]:
-    # In a container the name may be the host's, which is not mounted: then the root is ours.
-    inner = PurePosixPath(name.lstrip("/"))
-    for part in dict.fromkeys((inner, *inner.parents)):
-        folder = root / part
-        with suppress(OSError, ValueError):  # ValueError: "max", no limit at all
-            left = int((folder / limit).read_text()) - int((folder / usage).read_text())
-            with suppress(OSError):
-                found = re.search(rf"^{cache} (\d+)$", (folder / "memory.stat").read_text(), re.M)
-                left += int(found[1]) if found else 0
-            yield left
+def _left(folder: Path, limit: str, usage: str, cache: str) -> Iterator[int]:
+    with suppress(OSError, ValueError):  # ValueError: "max", no limit at all
+        left = int((folder / limit).read_text()) - int((folder / usage).read_text())
+        with suppress(OSError):
+            found = re.search(rf"^{cache} (\d+)$", (folder / "memory.stat").read_text(), re.M)
+            left += int(found[1]) if found else 0
+        yield left
 
 
 def _of_process(proc: Path) -> int:

@@ -14,6 +14,7 @@ from autolfads_trainer.engine.dropping import Dropping
 from autolfads_trainer.engine.forward import Encoded, Pass, Samples, trials_first
 from autolfads_trainer.model.lfads import LFADS, LFADSOutput
 from autolfads_trainer.model.noise import Noise, draw_samples
+from autolfads_trainer.short_memory import free_memory, is_out_of_memory
 
 Arrays = dict[str, NDArray[np.float32]]
 
@@ -45,25 +46,44 @@ def posterior_means(
     generator = torch.Generator(device=device).manual_seed(seed)
     done = 0
     parts: dict[str, list[NDArray[np.float32]]] = {name: [] for name in OUTPUTS}
+    rows = ROWS.get(device.type, ROWS["cpu"])
     for _, batch in data.chunks(batch_size):
         infer = (_by_the_model if reference else _by_the_engine)(model, batch)
-        at_once = max(1, ROWS.get(device.type, ROWS["cpu"]) // batch.trials)
         sums: dict[str, Tensor] = {}
-        for first in range(0, samples, at_once):
-            count = min(at_once, samples - first)
-            # Each sample's numbers are the same however many samples are taken at once.
-            drawn = [draw_samples(model.sizes, batch.trials, generator) for _ in range(count)]
-            both = (torch.cat(part, dim=-2) for part in zip(*drawn, strict=True))
-            output = infer(Samples(*(part * model.variational for part in both)))
-            for name in OUTPUTS:
-                value = output.output_means if name == "output_params" else getattr(output, name)
-                total = value.unflatten(0, (count, batch.trials)).sum(dim=0)
-                sums[name] = sums[name] + total if name in sums else total
+        taken = 0
+        while taken < samples:
+            count = min(max(1, rows // batch.trials), samples - taken)
+            before = generator.get_state()
+            try:
+                # Each sample's numbers are the same however many samples are taken at once.
+                drawn = [draw_samples(model.sizes, batch.trials, generator) for _ in range(count)]
+                both = (torch.cat(part, dim=-2) for part in zip(*drawn, strict=True))
+                found = _summed(infer(Samples(*(p * model.variational for p in both))), count)
+            except Exception as error:
+                if count == 1 or not is_out_of_memory(error):
+                    raise
+                error.__traceback__ = None  # it holds what was in that memory
+                rows = count // 2 * batch.trials
+                generator.set_state(before)
+                free_memory(device)
+                continue
+            sums = {name: total + sums.get(name, 0) for name, total in found.items()}
+            taken += count
             done += count * batch.trials
             progress(done / (samples * data.trials))
         for name, total in sums.items():
             parts[name].append((total / samples).cpu().numpy())
     return {name: np.concatenate(values) for name, values in parts.items()}
+
+
+def _summed(output: LFADSOutput, samples: int) -> dict[str, Tensor]:
+    """Return every output summed over the samples of each trial; `output_params` are means."""
+    values = {name: getattr(output, name) for name in OUTPUTS}
+    values["output_params"] = output.output_means
+    return {
+        name: value.unflatten(0, (samples, len(value) // samples)).sum(dim=0)
+        for name, value in values.items()
+    }
 
 
 def _by_the_engine(model: LFADS, batch: Split) -> Callable[[Samples], LFADSOutput]:

@@ -47,6 +47,7 @@ def prepare(context: Context, task: Task) -> Outcome:
     )
     configuration = resolved.configuration
     recording.refuse_unless(expected_by(configuration["model"]["reconstruction"][0]))
+    _refuse_a_precision_that_is_not_there(context, configuration["trainer"]["precision"])
     if configuration["seed"] is None:
         # Drawn here: it is in a record, written once, before anything follows from it.
         configuration = {**configuration, "seed": secrets.randbelow(2**31)}
@@ -79,6 +80,14 @@ def prepare(context: Context, task: Task) -> Outcome:
             },
         },
     )
+
+
+def _refuse_a_precision_that_is_not_there(context: Context, asked: str) -> None:
+    """Raise `InputError` now, while nothing is decided yet, where this device will train."""
+    if context.trains and asked == "tf32":  # that alone can be missing, and asking loads torch
+        from autolfads_trainer.training.precision import use_precision  # noqa: PLC0415
+
+        use_precision(asked, context.torch_device())
 
 
 def _recording(path: Path, *, of_a_stranger: bool) -> Recording:

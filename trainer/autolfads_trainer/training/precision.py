@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -10,6 +11,8 @@ import torch
 from autolfads_trainer.userinput import InputError
 
 TF32_SINCE = (8, 0)  # compute capability
+# What torch rounds is one switch of the process, and lanes are threads of it.
+_SWITCH = threading.RLock()
 
 
 def use_precision(asked: str, device: torch.device) -> None:
@@ -26,7 +29,8 @@ def use_precision(asked: str, device: torch.device) -> None:
             "or auto for the fastest that is good enough"
         )
     if device.type == "cuda":
-        torch.backends.cuda.matmul.fp32_precision = "ieee" if asked == "fp32" else "tf32"
+        with _SWITCH:
+            torch.backends.cuda.matmul.fp32_precision = "ieee" if asked == "fp32" else "tf32"
 
 
 @contextmanager
@@ -36,12 +40,13 @@ def exactly(device: torch.device) -> Iterator[None]:
         yield
         return
     matmul = torch.backends.cuda.matmul
-    before = matmul.fp32_precision
-    matmul.fp32_precision = "ieee"
-    try:
-        yield
-    finally:
-        matmul.fp32_precision = before
+    with _SWITCH:  # until this is over nobody sets it otherwise
+        before = matmul.fp32_precision
+        matmul.fp32_precision = "ieee"
+        try:
+            yield
+        finally:
+            matmul.fp32_precision = before
 
 
 def _named(device: torch.device) -> str:

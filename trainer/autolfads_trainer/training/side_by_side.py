@@ -13,8 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-import torch
-
+from autolfads_trainer.short_memory import free_memory, is_out_of_memory
 from autolfads_trainer.training.group import Group, kind_of
 from autolfads_trainer.training.member import Member
 from autolfads_trainer.userinput import InputError
@@ -252,7 +251,7 @@ class SideBySide:
                 if not is_out_of_memory(error):
                     raise
                 error.__traceback__ = None  # it holds what was in that memory
-                _free_memory(first.device)
+                free_memory(first.device)
                 if places == 1:
                     self._refuse(trainees, error)
                     return
@@ -280,16 +279,3 @@ class SideBySide:
         )
         self._end(first, error=error)
         self._wait_again(others)
-
-
-def is_out_of_memory(error: BaseException) -> bool:
-    """Return whether there was not enough memory, of a GPU or of the machine."""
-    if isinstance(error, torch.OutOfMemoryError | MemoryError):
-        return True
-    words = ("can't allocate memory", "out of memory", "ALLOC_FAILED")
-    return isinstance(error, RuntimeError) and any(word in str(error) for word in words)
-
-
-def _free_memory(device: torch.device) -> None:
-    if device.type == "cuda":
-        torch.cuda.empty_cache()

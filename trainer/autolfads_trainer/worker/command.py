@@ -49,7 +49,7 @@ def _whole_or_auto(_context: click.Context, _option: click.Parameter, value: str
     callback=_whole_or_auto,
     help="How many members are trained side by side; auto: as many as are this worker's share.",
 )
-@click.option("--workers", default=1, show_default=True, help="Who share the members.")
+@click.option("--workers", default=0, help="Who share the members of a run that is prepared.")
 @click.option("--only-prepares", is_flag=True, help="It need not load what training needs.")
 def main(
     root: Path,
@@ -69,6 +69,9 @@ def main(
     """Work for the run in a run directory. Started by a controller, not by hand."""
     # Read by OpenMP when torch is loaded, which is later.
     os.environ["OMP_NUM_THREADS"] = os.environ["MKL_NUM_THREADS"] = str(threads)
+    # Threads that spin while they wait take the cores from those that they wait for, where others
+    # use them, too: a run on two threads took eight times as long.
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     keep_freed_memory()
     try:
         folder = RunFolder(root)

@@ -65,6 +65,7 @@ class Worker:
             patience=self.patience,
             data_at=data_at,
             room_at=room_at,
+            trains=trains,
             gpu_share=gpu_share,
             shared=process.shared,
         )

@@ -94,13 +94,16 @@ def work_in_lanes(process: Process, lanes: Sequence[Lane]) -> int:
 def number_of_lanes(folder: RunFolder, members_at_once: str, workers: int, device: str) -> int:
     """Return how many lanes `--members-at-once` asks for: N, or with `auto` a share of the members.
 
-    On a CPU members are faster one after another.
+    More than there are members are of no use. On a CPU members are faster one after another.
     """
-    if members_at_once != "auto":
-        return min(int(members_at_once), MOST_LANES)
-    if device == "cpu":
+    asked = None if members_at_once == "auto" else min(int(members_at_once), MOST_LANES)
+    if asked is None and device == "cpu":
         return 1
-    # Who is told `auto` begins when the run is prepared: others must not ask for this name, which
-    # volumes remember as missing.
-    run = folder.run()
-    return 1 if run is None else share_of(run.population, workers)
+    # Who is told of the other workers begins when the run is prepared: nobody else must ask for
+    # this name, which volumes remember as missing.
+    run = folder.run() if workers else None
+    if run is None:
+        return asked or 1
+    if device != "cpu" and run.configuration.get("trainer", {}).get("engine") == "reference":
+        return 1  # each lane would go its own way, and how exact a GPU is, is one switch for all
+    return min(asked or share_of(run.population, workers), run.population)

@@ -143,10 +143,9 @@ def _arguments(run: RunObject, settings: OperatorSettings, role: str) -> list[st
     share = packing.memory_share(workers)
     if share is not None:
         arguments.append(f"--gpu-share={share:g}")
-    if workers.members_at_once != "auto":
-        arguments.append(f"--members-at-once={workers.members_at_once}")
-    elif on_gpu:
-        arguments += ["--members-at-once=auto", f"--workers={workers.count}"]
+    if workers.members_at_once != "auto" or on_gpu:
+        at_once = f"--members-at-once={workers.members_at_once}"
+        arguments += [at_once, f"--workers={workers.count}"]
     return arguments
 
 

@@ -11,7 +11,10 @@ from dataclasses import replace
 
 from torch import Tensor
 
-from autolfads_trainer.engine.controller import Settings
+from autolfads_trainer.engine.controller import Controller, Settings
+from autolfads_trainer.engine.decoder import Generator
+from autolfads_trainer.engine.decoder import Loop as StepwiseLoop
+from autolfads_trainer.engine.fused.blocks import WIDEST
 from autolfads_trainer.engine.fused.decoder import Loop
 from autolfads_trainer.engine.fused.encoder import SequenceGRU
 
@@ -31,6 +34,10 @@ def sequence(
 def decoder(settings: Settings, *tensors: Tensor) -> tuple[Tensor, ...]:
     """Return what `decoder.Loop` does, with or without an axis of members."""
     outputs: tuple[Tensor, ...]
+    split = len(Generator._fields)
+    if tensors[split:] and Controller(*tensors[split:]).out_weight.shape[-2] > 2 * WIDEST:
+        outputs = StepwiseLoop.apply(settings, *tensors)  # the kernels have them in one piece
+        return outputs
     if settings.external.dim() > 3:
         outputs = Loop.apply(settings, *tensors)
         return outputs

@@ -133,7 +133,8 @@ def forward_kernel(
             c_before = c_after
         after = g_states + row * generator
         forward_step(
-            g_given + step * g_given_step + rows * g_given_row,
+            # In 64 bits: an export has so many rows that 32 do not reach its last steps.
+            g_given + tl.cast(step, tl.int64) * g_given_step + rows * g_given_row,
             g_gates + row * 3 * generator,
             g_resets + row * generator,
             before,
