@@ -19,11 +19,14 @@ from autolfads_trainer.results.sampling import posterior_means
 def main() -> None:
     """Measure, print, and write."""
     parser = yardstick.options(__doc__)
-    parser.add_argument("--trials", type=int, default=products.BATCH)
-    parser.add_argument("--samples", type=int, default=50)
-    parser.add_argument("--members", type=int, default=16)
-    parser.add_argument("--epochs", type=int, default=1000)
-    parser.add_argument("--repeats", type=int, default=2)
+    for name, usual, words in (
+        ("trials", products.BATCH, "that are exported, and trained on"),
+        ("samples", 50, "of each trial's posterior"),
+        ("members", 16, "of the population that training is multiplied by"),
+        ("epochs", 1000, "of each member"),
+        ("repeats", 2, "times that each is measured"),
+    ):
+        parser.add_argument(f"--{name}", type=yardstick.count, default=usual, help=words)
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     device = torch.device(arguments.device)
@@ -51,7 +54,7 @@ def main() -> None:
         "sample_of_a_trial_s": sampling_s / arguments.samples / arguments.trials,
         "epoch_s": epoch_s,
         "training_s": training_s,
-        "share": sampling_s / training_s,
+        "share_of_training": sampling_s / training_s,
     }
     yardstick.tell(found, arguments.json)
 

@@ -18,6 +18,7 @@ from typing import Any
 
 import torch
 import yardstick
+from handover import handovers
 
 from autolfads_trainer.data.dataset import Dataset
 from autolfads_trainer.data.hdf5 import read_recording
@@ -88,17 +89,21 @@ def parts(root: Path, arguments: Any) -> dict[str, float]:
 def main() -> None:
     """Measure, print, and write."""
     parser = yardstick.options(__doc__)
-    parser.add_argument("--population", type=int, default=4)
-    parser.add_argument("--generations", type=int, default=3)
-    parser.add_argument("--epochs", type=int, default=5, help="of a generation")
-    parser.add_argument("--conditions", type=int, default=16, help="16 of 20 trials train")
-    parser.add_argument("--workers", type=int, default=2)
+    for name, usual, words in (
+        ("population", 4, "members"),
+        ("generations", 3, "of the run"),
+        ("epochs", 5, "of a generation"),
+        ("conditions", 16, "of the problem; 16 of 20 trials of each train"),
+        ("workers", 2, "that train them"),
+    ):
+        parser.add_argument(f"--{name}", type=yardstick.count, default=usual, help=words)
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     with tempfile.TemporaryDirectory() as scratch:
         root = Path(scratch)
         run_s = run(arguments, root)
         work_s = at_work(root / "out")
+        hand_over_s = sum(handovers(root / "out", arguments.generations, arguments.workers))
         legs = arguments.population * arguments.generations
         spent = {name: legs * each for name, each in parts(root / "out", arguments).items()}
     found = {
@@ -111,6 +116,7 @@ def main() -> None:
         **{f"{name}_s": seconds for name, seconds in spent.items()},
         "rest_of_work_s": work_s - sum(spent.values()),
         "not_at_work_s": arguments.workers * run_s - work_s,
+        "of_it_hand_over_s": arguments.workers * hand_over_s,
     }
     yardstick.tell(found, arguments.json)
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Callable
+from typing import Any
 from unittest import mock
 
 import products
@@ -34,14 +35,15 @@ def show_kernels(step: Callable[[], None], device: torch.device) -> None:
     found = sorted(trace.key_averages(), key=share, reverse=True)
     for entry in found[:MOST]:
         print(f"{share(entry) / 1000:8.3f} ms {entry.count:6d} × {entry.key[:90]}")
-    print(f"{sum(map(share, found)) / 1000:8.3f} ms in all")
+    print(f"{sum(map(share, found)) / 1000:8.3f} ms in all, with what tracing itself takes")
 
 
 def main() -> None:
     """Measure, print, and write."""
     parser = yardstick.options(__doc__)
-    parser.add_argument("--members", type=int, default=1)
-    parser.add_argument("--repeats", type=int, default=5)
+    members = "of a population; on a GPU side by side, on a CPU one after another"
+    parser.add_argument("--members", type=yardstick.count, default=1, help=members)
+    parser.add_argument("--repeats", type=yardstick.count, default=5, help="steps that are timed")
     parser.add_argument("--kernels", action="store_true", help="show what takes most of a step")
     parser.add_argument("--stepwise", action="store_true", help="no kernels for whole sequences")
     arguments = parser.parse_args()
@@ -64,7 +66,7 @@ def main() -> None:
     floor_s, gflops = products.floor(device)
     step_s = yardstick.seconds(population, arguments.repeats, device)
     reference_s = yardstick.seconds(reference.take_step, arguments.repeats, device)
-    found = {
+    found: dict[str, Any] = {
         "device": yardstick.name_of(device),
         "members": arguments.members,
         "batch": products.BATCH,
@@ -75,6 +77,9 @@ def main() -> None:
         "floor_s": arguments.members * floor_s,
         "gemm_gflops": gflops,
     }
+    # All seconds are those of all members; these need no such care.
+    found["step_per_floor"] = found["step_s"] / found["floor_s"]
+    found["reference_per_step"] = found["reference_s"] / found["step_s"]
     yardstick.tell(found, arguments.json)
     if arguments.kernels:
         show_kernels(population, device)

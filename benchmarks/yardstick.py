@@ -7,10 +7,14 @@ Batch 256, 137 held-in channels of 182, 35 of 45 time steps, encoders and contro
 from __future__ import annotations
 
 import argparse
+import datetime
 import json
+import platform
+import re
 import subprocess
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -86,6 +90,15 @@ def name_of(device: torch.device) -> str:
     return torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu"
 
 
+def processor() -> str:
+    """Return what the processor is called, as far as the system says."""
+    with suppress(OSError):
+        found = re.search(r"^model name\s*: (.*)$", Path("/proc/cpuinfo").read_text(), re.M)
+        if found:
+            return found[1]
+    return platform.processor() or platform.machine()
+
+
 def commit() -> str:
     """Return which commit this is, or "unknown"."""
     command = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty"]
@@ -95,17 +108,50 @@ def commit() -> str:
 
 def tell(found: dict[str, Any], to: Path | None) -> None:
     """Print what was found, with what it was found of, and write it where `--json` says."""
-    text = json.dumps({**found, "git": commit(), "torch": torch.__version__}, indent=1)
+    of = {"git": commit(), "torch": torch.__version__, "processor": processor()}
+    of["date"] = datetime.date.today().isoformat()
+    text = json.dumps({**found, **of}, indent=1)
     print(text)
     if to is not None:
         to.write_text(text + "\n")
 
 
+# Values of options. What they raise, argparse tells as the option's error.
+def count(text: str) -> int:
+    """Return a whole number of at least 1."""
+    if not (text.isdecimal() and int(text)):
+        raise argparse.ArgumentTypeError(f"found {text}; expected a whole number of at least 1")
+    return int(text)
+
+
+def there(text: str) -> str:
+    """Return a device that there is."""
+    kind, _, number = text.partition(":")
+    gpus = torch.cuda.device_count()
+    known = kind in ("cpu", "cuda") and (not number or number.isdecimal())
+    if not known or (kind == "cuda" and int(number or 0) >= gpus):
+        raise argparse.ArgumentTypeError(
+            f"found {text}; expected cpu, or cuda:N of the {gpus} GPUs that torch sees"
+        )
+    return text
+
+
+def writable(text: str) -> Path:
+    """Return a file in a folder that is there: it is written when all is measured."""
+    path = Path(text)
+    if not path.parent.is_dir() or path.is_dir():
+        raise argparse.ArgumentTypeError(f"found {text}; expected a file in a folder that is there")
+    return path
+
+
 def options(description: str | None) -> argparse.ArgumentParser:
     """Return the options that every benchmark has."""
-    parser = argparse.ArgumentParser(description=description)
-    parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
-    parser.add_argument("--json", type=Path, help="also write what is found into this file")
+    parser = argparse.ArgumentParser(
+        description=description, formatter_class=argparse.ArgumentDefaultsHelpFormatter
+    )
+    parser.add_argument("--threads", type=count, default=1, help="threads of torch on a CPU")
+    usual = "cuda" if torch.cuda.is_available() else "cpu"
+    parser.add_argument("--device", type=there, default=usual, help="cpu, cuda or cuda:N")
+    parser.add_argument("--json", type=writable, help="also write what is found into this file")
     keep_freed_memory()  # as a worker does
     return parser

@@ -241,6 +241,15 @@ def test_notes_say_what_is_ignored_and_what_the_data_lack(tmp_path: Path) -> Non
     assert result.configuration["datamodule"]["attr_keys"] == ["targets"]
 
 
+def test_an_ignored_key_that_is_rather_one_of_ours_is_told_so() -> None:
+    said = "enigne: reference, percision: fp32, min_epochs: 3, gradient_clip_algorithm: norm"
+    assert resolved(f"trainer: {{{said}}}").notes == (
+        "ignored: trainer.enigne (did you mean 'engine'?),"
+        " trainer.percision (did you mean 'precision'?),"
+        " trainer.min_epochs, trainer.gradient_clip_algorithm",
+    )
+
+
 def test_a_key_that_only_one_split_has_is_lacking() -> None:
     sizes = replace(SIZES, keys=frozenset({"train_hand"}))
     result = resolved("datamodule: {batch_keys: [hand]}", sizes=sizes)

@@ -101,6 +101,26 @@ def test_the_next_generation_is_trained_in_the_same_places() -> None:
         close(one, alone(one.leg.member))
 
 
+def test_memory_of_those_that_were_trained_is_given_back_when_others_need_it() -> None:
+    threads = Threads(side_by_side(2))
+    first = [member(number) for number in range(2)]
+    resting = []
+
+    def after_step(_: Member) -> bool:
+        threads.together.rest()  # somebody trains: nothing happens
+        resting.append(threads.together._group is None)
+        return False
+
+    ended(threads.train(first, after_step))
+    assert not any(resting)
+    threads.together.rest()
+    assert threads.together._group is None
+    again = [member(number) for number in range(2)]
+    ended(threads.train(again))
+    for number, one in enumerate(again):
+        close(one, alone(number))
+
+
 def test_one_that_comes_later_joins_the_others() -> None:
     threads = Threads(side_by_side(3))
     late = member(2)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from typing import Any
 
 from autolfads_trainer.config import sections
@@ -43,13 +44,20 @@ def used_keys(layers: Layers) -> tuple[dict[str, Any], list[str]]:
         elif section in USED:
             used[section], odd = _split(layers, section, value)
             if odd:
-                notes.append("ignored: " + ", ".join(f"{section}.{name}" for name in odd))
+                told = (f"{section}.{name}{_meant(name, USED[section])}" for name in odd)
+                notes.append("ignored: " + ", ".join(told))
         elif section not in IGNORED:
             raise unknown_key(layers.where((section,)), section, _KNOWN)
     resources = used.get("pbt", {}).get("resources_per_trial")
     if isinstance(resources, dict) and "cpu" in resources:  # workers have the threads they are told
         notes.append("ignored: pbt.resources_per_trial.cpu")
     return used, notes
+
+
+def _meant(name: str, used: tuple[str, ...]) -> str:
+    """Return a hint where one of the existing pipeline's keys is rather one of ours, misspelt."""
+    close = difflib.get_close_matches(name, used, n=1, cutoff=0.82)
+    return f" (did you mean '{close[0]}'?)" if close else ""
 
 
 def _split(layers: Layers, section: str, value: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:

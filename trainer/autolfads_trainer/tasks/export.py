@@ -110,6 +110,7 @@ def model_configuration(run: Run, model: LFADS) -> dict[str, Any]:
 
 def _sample(context: Context, run: Run, model: LFADS, data: Dataset) -> dict[str, Arrays]:
     samples = int(run.configuration["posterior_sampling"]["num_samples"])
+    context.shared.rest()
     outputs = {}
     for split in ("train", "valid"):
         doing = f"sampling the posteriors of the {split} trials"

@@ -40,6 +40,13 @@ class Shared:
             return member.train(after_step)
         return self._side_by_side().train(member, after_step, waits)
 
+    def rest(self) -> None:
+        """Give back the memory of members that are not in training any more."""
+        with self._lock:
+            together = self._together
+        if together is not None:
+            together.rest()
+
     def _side_by_side(self) -> SideBySide:
         from autolfads_trainer.training.side_by_side import SideBySide  # noqa: PLC0415
 

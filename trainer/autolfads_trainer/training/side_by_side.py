@@ -108,6 +108,20 @@ class SideBySide:
         assert trainee.at_end is not None  # noqa: S101
         return trainee.at_end
 
+    def rest(self) -> None:
+        """Give back the memory of a group in which nobody trains: what comes next may need it."""
+        if not self._may_lead():
+            return
+        try:
+            if not self._training and self._group is not None:
+                device = self._group.first.device
+                self._group = None
+                free_memory(device)
+        finally:
+            with self._changed:
+                self._led = False
+                self._changed.notify_all()
+
     def _may_lead(self) -> bool:
         with self._changed:
             may = not self._led
