@@ -70,7 +70,18 @@ def main() -> None:
     leg = Leg(0, generation=1, start_epoch=0, epochs=arguments.epochs)
     member = Member(configuration, data, leg, seed=0, metric="valid/recon_smth")
     began = time.monotonic()
-    member.train(lambda _: False)
+    told = 0
+
+    def tell(of: Member) -> bool:
+        nonlocal told
+        if of.progress.epoch >= told + 10:
+            told = of.progress.epoch
+            spent = time.monotonic() - began
+            r2 = of.progress.rows[-1]["valid/r2"]
+            print(f"epoch {told} of {arguments.epochs}: {spent:.0f} s, R² {r2:.4f}", flush=True)
+        return False
+
+    member.train(tell)
     seconds, row = time.monotonic() - began, member.progress.rows[-1]
     print(
         f"{data.train.trials} trials, {arguments.epochs} epochs by the engine "
