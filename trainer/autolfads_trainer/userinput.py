@@ -33,15 +33,16 @@ def _escaped(found: re.Match[str]) -> str:
     return found[0].encode("unicode_escape").decode()
 
 
-def nearest(word: str, known: Iterable[str]) -> str:
+def nearest(word: str, known: Iterable[str], likeness: float = 0.6) -> str:
     """Return ` (did you mean 'x'?)` for the known word closest to `word`, or an empty string."""
     candidates = [name for name in islice(known, _MOST_COMPARED) if len(name) <= _MOST_COMPARED]
     if len(word) > _MOST_COMPARED:
         return ""
-    close = difflib.get_close_matches(word, candidates, n=1, cutoff=0.6)
+    close = difflib.get_close_matches(word, candidates, n=1, cutoff=likeness)
     if not close:  # camelCase against snake_case and a dotted path against its end are near, too
         folded = {_fold(name): name for name in candidates}
-        close = [folded[key] for key in difflib.get_close_matches(_fold(word), folded, n=1)]
+        found = difflib.get_close_matches(_fold(word), folded, n=1, cutoff=likeness)
+        close = [folded[key] for key in found]
     return f" (did you mean '{close[0]}'?)" if close else ""
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 from typing import Any
 
 from autolfads_trainer.config import sections
 from autolfads_trainer.config.checks import unknown_key
 from autolfads_trainer.config.layers import Layers
+from autolfads_trainer.userinput import nearest
 
 USED: dict[str, tuple[str, ...]] = {
     "model": ("_target_", *sections.ModelSection.model_fields, *sections.MODEL_PARTS),
@@ -44,7 +44,8 @@ def used_keys(layers: Layers) -> tuple[dict[str, Any], list[str]]:
         elif section in USED:
             used[section], odd = _split(layers, section, value)
             if odd:
-                told = (f"{section}.{name}{_meant(name, USED[section])}" for name in odd)
+                # Rather one of ours, misspelt, than one of the existing pipeline's.
+                told = (f"{section}.{name}{nearest(name, USED[section], 0.82)}" for name in odd)
                 notes.append("ignored: " + ", ".join(told))
         elif section not in IGNORED:
             raise unknown_key(layers.where((section,)), section, _KNOWN)
@@ -52,12 +53,6 @@ def used_keys(layers: Layers) -> tuple[dict[str, Any], list[str]]:
     if isinstance(resources, dict) and "cpu" in resources:  # workers have the threads they are told
         notes.append("ignored: pbt.resources_per_trial.cpu")
     return used, notes
-
-
-def _meant(name: str, used: tuple[str, ...]) -> str:
-    """Return a hint where one of the existing pipeline's keys is rather one of ours, misspelt."""
-    close = difflib.get_close_matches(name, used, n=1, cutoff=0.82)
-    return f" (did you mean '{close[0]}'?)" if close else ""
 
 
 def _split(layers: Layers, section: str, value: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:

@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from autolfads_trainer.config.defaults import DataSizes
-from autolfads_trainer.data.expected import Check, Floats, counts, refuse
+from autolfads_trainer.data.expected import Check, Floats, counts, finite, refuse
 from autolfads_trainer.data.safety import (
     BROKEN,
     Declared,
@@ -245,7 +245,7 @@ def _split(
                 f"{path}: '{name}' has {_shape(ext_input)}; expected {trials} trials and "
                 f"{encod_steps} to {recon.shape[1]} time steps"
             )
-        refuse(~np.isfinite(ext_input), ext_input, name, path, "a finite number")
+        finite(ext_input, name, path)
     truth = datasets.get(f"{split}_truth")
     return SplitArrays(
         encod, recon, ext_input, None if truth is None else _truth(truth, recon, factor, path)

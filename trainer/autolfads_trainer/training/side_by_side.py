@@ -96,9 +96,7 @@ class SideBySide:
                 try:
                     self._lead(trainee)
                 finally:
-                    with self._changed:
-                        self._led = False
-                        self._changed.notify_all()
+                    self._lead_no_more()
             elif not self._waits(trainee):
                 with self._changed:
                     if not trainee.done:
@@ -118,15 +116,18 @@ class SideBySide:
                 self._group = None
                 free_memory(device)
         finally:
-            with self._changed:
-                self._led = False
-                self._changed.notify_all()
+            self._lead_no_more()
 
     def _may_lead(self) -> bool:
         with self._changed:
             may = not self._led
             self._led = True
             return may
+
+    def _lead_no_more(self) -> None:
+        with self._changed:
+            self._led = False
+            self._changed.notify_all()
 
     def _waits(self, trainee: _Trainee) -> bool:
         """Have one that waits show life; return whether it has given up."""
