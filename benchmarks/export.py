@@ -19,14 +19,14 @@ from autolfads_trainer.results.sampling import posterior_means
 def main() -> None:
     """Measure, print, and write."""
     parser = yardstick.options(__doc__)
-    for name, usual, words in (
-        ("trials", products.BATCH, "that are exported, and trained on"),
-        ("samples", 50, "of each trial's posterior"),
-        ("members", 16, "of the population that training is multiplied by"),
-        ("epochs", 1000, "of each member"),
-        ("repeats", 2, "times that each is measured"),
-    ):
-        parser.add_argument(f"--{name}", type=yardstick.count, default=usual, help=words)
+    yardstick.add_counts(
+        parser,
+        trials=(products.BATCH, "that are exported, and trained on"),
+        samples=(50, "of each trial's posterior"),
+        members=(16, "of the population that training is multiplied by"),
+        epochs=(1000, "of each member"),
+        repeats=(2, "times that each is measured"),
+    )
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     device = torch.device(arguments.device)

@@ -89,14 +89,14 @@ def parts(root: Path, arguments: Any) -> dict[str, float]:
 def main() -> None:
     """Measure, print, and write."""
     parser = yardstick.options(__doc__)
-    for name, usual, words in (
-        ("population", 4, "members"),
-        ("generations", 3, "of the run"),
-        ("epochs", 5, "of a generation"),
-        ("conditions", 16, "of the problem; 16 of 20 trials of each train"),
-        ("workers", 2, "that train them"),
-    ):
-        parser.add_argument(f"--{name}", type=yardstick.count, default=usual, help=words)
+    yardstick.add_counts(
+        parser,
+        population=(4, "members"),
+        generations=(3, "of the run"),
+        epochs=(5, "of a generation"),
+        conditions=(16, "of the problem; 16 of 20 trials of each train"),
+        workers=(2, "that train them"),
+    )
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     with tempfile.TemporaryDirectory() as scratch:

@@ -41,9 +41,11 @@ def show_kernels(step: Callable[[], None], device: torch.device) -> None:
 def main() -> None:
     """Measure, print, and write."""
     parser = yardstick.options(__doc__)
-    members = "of a population; on a GPU side by side, on a CPU one after another"
-    parser.add_argument("--members", type=yardstick.count, default=1, help=members)
-    parser.add_argument("--repeats", type=yardstick.count, default=5, help="steps that are timed")
+    yardstick.add_counts(
+        parser,
+        members=(1, "of a population; on a GPU side by side, on a CPU one after another"),
+        repeats=(5, "steps that are timed"),
+    )
     parser.add_argument("--kernels", action="store_true", help="show what takes most of a step")
     parser.add_argument("--stepwise", action="store_true", help="no kernels for whole sequences")
     arguments = parser.parse_args()

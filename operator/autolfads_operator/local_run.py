@@ -51,8 +51,8 @@ class Settings:
     def members_at_once_of(self, run: Run | None) -> int:
         """Return how many members each worker is to train side by side."""
         if self.members_at_once != "auto":
-            members = self.population or MOST_AT_ONCE if run is None else run.population
-            return min(int(self.members_at_once), members)
+            members = run.population if run is not None else self.population
+            return min(int(self.members_at_once), members or MOST_AT_ONCE)
         if run is None or not self._on_gpus:
             return 1
         return share_of(run.population, self.workers_for(run))

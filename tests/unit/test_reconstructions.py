@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.distributions import Gamma as GammaDistribution
 from torch.distributions import Normal
 
+from autolfads_trainer.config import classes
 from autolfads_trainer.model.poisson import log_factorial
 from autolfads_trainer.model.reconstructions import (
     MSE,
@@ -50,6 +51,14 @@ def zero_inflated(draw: torch.Generator) -> tuple[ZeroInflatedGamma, Tensor, Ten
     above = torch.rand(TRIALS, STEPS, CHANNELS, generator=draw, dtype=torch.float64)
     data = torch.where(above < 0.4, 0.0, above + of.gamma_loc)
     return of, data, outputs(of, draw)
+
+
+def test_what_the_configuration_knows_of_them_without_torch_is_so() -> None:
+    kinds = (Poisson, PoissonBPS, MSE, Gaussian, Gamma, ZeroInflatedGamma)
+    known = {name.rpartition(".")[2]: each for name, each in classes.PARAMETERS.items()}
+    assert known == {kind.__name__: kind.n_params for kind in kinds}
+    of_counts = [name.rpartition(".")[2] for name in classes.OF_COUNTS]
+    assert of_counts == [kind.__name__ for kind in kinds if kind.counts]
 
 
 def test_parameters_of_a_channel_stand_together() -> None:

@@ -7,7 +7,7 @@ import itertools
 import numpy as np
 import pytest
 import torch
-from small_models import DIMS, NO_CONTROLLER, VALID_TRIALS, small_data, small_model
+from small_models import DIMS, NO_CONTROLLER, OTHERS, VALID_TRIALS, small_data, small_model
 
 from autolfads_trainer.data.dataset import Split
 from autolfads_trainer.model.lfads import LFADS
@@ -196,8 +196,7 @@ def test_memory_that_holds_no_sample_at_all_is_told(model, data, monkeypatch):
 
 
 def test_without_sampling_there_is_one_sample_the_means(data):
-    null = {"_target_": "lfads_torch.modules.priors.Null"}
-    model = small_model(seed=1, variational=False, ic_prior=null, co_prior=null)
+    model = small_model(seed=1, **OTHERS["not variational"])
     exact = model(data.encod, data.ext_input)
     for reference in (False, True):
         found = sampled(model, data, reference=reference)

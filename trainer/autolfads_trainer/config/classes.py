@@ -23,17 +23,19 @@ _READ = "lfads_torch.modules.readin_readout."
 FAN_IN_LINEAR = _READ + "FanInLinear"
 _RECONS = "lfads_torch.modules.recons."
 POISSON = _RECONS + "Poisson"
+POISSON_BPS = _RECONS + "PoissonBPS"
+GAMMA = _RECONS + "Gamma"
 ZERO_INFLATED_GAMMA = _RECONS + "ZeroInflatedGamma"
 # How many parameters a read-out gives for each channel.
 PARAMETERS = {
     POISSON: 1,
-    _RECONS + "PoissonBPS": 1,
+    POISSON_BPS: 1,
     _RECONS + "MSE": 1,
     _RECONS + "Gaussian": 2,
-    _RECONS + "Gamma": 2,
+    GAMMA: 2,
     ZERO_INFLATED_GAMMA: 3,
 }
-OF_COUNTS = (POISSON, _RECONS + "PoissonBPS")
+OF_COUNTS = (POISSON, POISSON_BPS)
 _PRIORS = "lfads_torch.modules.priors."
 NULL = _PRIORS + "Null"
 NORMAL = _PRIORS + "MultivariateNormal"

@@ -59,11 +59,11 @@ def above(least: float, *, or_zero: bool, of: str) -> Check:
 def expected_by(reconstruction: Mapping[str, Any]) -> Check:
     """Return the check for an item of `model.reconstruction` in a resolved configuration."""
     target: str = reconstruction["_target_"]
-    kind = target.rpartition(".")[2]
+    name = target.rpartition(".")[2]
     if target in classes.OF_COUNTS:
         return counts
-    if kind == "Gamma":
-        return above(0, or_zero=False, of=kind)
+    if target == classes.GAMMA:
+        return above(0, or_zero=False, of=name)
     if target == classes.ZERO_INFLATED_GAMMA:
-        return above(reconstruction["gamma_loc"], or_zero=True, of=kind)
+        return above(reconstruction["gamma_loc"], or_zero=True, of=name)
     return finite
