@@ -112,3 +112,12 @@ def test_sampled_rates_are_scored_as_they_are_written(data):
     expected = bits_per_spike(outputs["output_params"][where], data.recon.numpy()[where])
     assert scores["co_bps"] == pytest.approx(expected, rel=1e-4)
     assert set(scores) == {"bps", "co_bps", "fp_bps", "r2"}
+
+
+def test_of_what_are_no_counts_the_truth_alone_is_scored():
+    data = small_data().valid
+    truth = data.truth - 2  # below zero, too
+    outputs = {"output_params": truth.numpy()}
+    scores = quality_of(SIZES, replace(data, truth=truth), outputs, counts=False)
+    assert scores["r2"] == pytest.approx(1)
+    assert all(math.isnan(scores[name]) for name in ("bps", "co_bps", "fp_bps"))

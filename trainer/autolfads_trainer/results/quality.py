@@ -10,14 +10,17 @@ from autolfads_trainer.results.sampling import Arrays
 from autolfads_trainer.training.scores import Scores
 
 
-def quality_of(sizes: Sizes, data: Split, outputs: Arrays) -> dict[str, float]:
-    """Return bps, co_bps, fp_bps and r2 of sampled rates; NaN where there is nothing to score."""
+def quality_of(
+    sizes: Sizes, data: Split, outputs: Arrays, *, counts: bool = True
+) -> dict[str, float]:
+    """Return bps, co_bps, fp_bps and r2 of sampled rates; NaN where there is nothing to score.
+
+    Bits per spike have no meaning for data that are no `counts`.
+    """
     rates = torch.as_tensor(outputs["output_params"])
     scores = Scores(sizes, torch.device("cpu"))
-    # A rate that underflows to 0 would make one stray spike infinitely wrong.
-    scores.add(
-        torch.log(rates.clamp_min(1e-9)),
-        data.recon.cpu(),
-        None if data.truth is None else data.truth.cpu(),
-    )
+    if counts:
+        # A rate that underflows to 0 would make one stray spike infinitely wrong.
+        scores.add_counts(torch.log(rates.clamp_min(1e-9)), data.recon.cpu())
+    scores.add_rates(rates, None if data.truth is None else data.truth.cpu())
     return scores.read()

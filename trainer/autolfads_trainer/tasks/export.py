@@ -58,7 +58,13 @@ def export(context: Context, task: Task) -> Outcome:
     history, seconds, notes = read_history(context, run, task)
     outputs = _sample(context, run, model, data)
     quality = {
-        split: quality_of(model.sizes, getattr(data, split), outputs[split]) for split in outputs
+        split: quality_of(
+            model.sizes,
+            getattr(data, split),
+            outputs[split],
+            counts=model.reconstruction.counts,
+        )
+        for split in outputs
     }
 
     def writing(what: str) -> None:  # a sign of life, too: each of these can take its time
