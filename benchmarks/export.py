@@ -21,11 +21,13 @@ def main() -> None:
     parser = yardstick.options(__doc__)
     yardstick.add_counts(
         parser,
-        trials=(products.BATCH, "that are exported, and trained on"),
-        samples=(50, "of each trial's posterior"),
-        members=(16, "of the population that training is multiplied by"),
-        epochs=(1000, "of each member"),
-        repeats=(2, "times that each is measured"),
+        {
+            "--trials": (products.BATCH, "that are exported, and trained on"),
+            "--samples": (50, "of each trial's posterior"),
+            "--members": (16, "of the population that training is multiplied by"),
+            "--epochs": (1000, "of each member"),
+            "--repeats": (2, "times that each is measured"),
+        },
     )
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)

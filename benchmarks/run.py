@@ -91,11 +91,13 @@ def main() -> None:
     parser = yardstick.options(__doc__)
     yardstick.add_counts(
         parser,
-        population=(4, "members"),
-        generations=(3, "of the run"),
-        epochs=(5, "of a generation"),
-        conditions=(16, "of the problem; 16 of 20 trials of each train"),
-        workers=(2, "that train them"),
+        {
+            "--population": (4, "members"),
+            "--generations": (3, "of the run"),
+            "--epochs": (5, "of a generation"),
+            "--conditions": (16, "of the problem; 16 of 20 trials of each train"),
+            "--workers": (2, "that train them"),
+        },
     )
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)

@@ -43,8 +43,10 @@ def main() -> None:
     parser = yardstick.options(__doc__)
     yardstick.add_counts(
         parser,
-        members=(1, "of a population; on a GPU side by side, on a CPU one after another"),
-        repeats=(5, "steps that are timed"),
+        {
+            "--members": (1, "of a population; on a GPU side by side, on a CPU one after another"),
+            "--repeats": (5, "steps that are timed"),
+        },
     )
     parser.add_argument("--kernels", action="store_true", help="show what takes most of a step")
     parser.add_argument("--stepwise", action="store_true", help="no kernels for whole sequences")

@@ -124,10 +124,10 @@ def count(text: str) -> int:
     return int(text)
 
 
-def add_counts(parser: argparse.ArgumentParser, **options: tuple[int, str]) -> None:
+def add_counts(parser: argparse.ArgumentParser, options: dict[str, tuple[int, str]]) -> None:
     """Add options that take whole numbers: for each its default and its help."""
     for name, (usual, words) in options.items():
-        parser.add_argument(f"--{name}", type=count, default=usual, help=words)
+        parser.add_argument(name, type=count, default=usual, help=words)
 
 
 def there(text: str) -> str:
