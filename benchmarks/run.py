@@ -66,7 +66,7 @@ def parts(root: Path, arguments: Any) -> dict[str, float]:
     record = json.loads((root / "run.json").read_text())
     device = torch.device(arguments.device)
     path = next(path for path in root.rglob("*.h5") if path.parent.name != "results")
-    data = Dataset.of(read_recording(path), device)
+    data = Dataset.of([read_recording(path)], device)
     leg = Leg(0, generation=1, start_epoch=0, epochs=1)
     member = Member(record["configuration"], data, leg, 0, "valid/recon_smth")
     member.train(lambda _: False)  # warms up

@@ -58,7 +58,7 @@ def spikes(trials: int, device: torch.device, seed: int = 0) -> Split:
 
 def dataset(device: torch.device, train: int = products.BATCH, valid: int = 0) -> Dataset:
     """Return so many trials to train with, and to validate with: as many, if 0."""
-    return Dataset(spikes(train, device), spikes(valid or train, device, seed=1))
+    return Dataset.alone(spikes(train, device), spikes(valid or train, device, seed=1))
 
 
 def member(data: Dataset, number: int = 0, engine: str = "auto") -> Member:

@@ -119,7 +119,7 @@ class Data(Model):
     path: Text | None = Field(
         default=None,
         description="The HDF5 file with `{train,valid}_{encod,recon}_data`, each (trials, time, "
-        "channels). On one machine: relative to the manifest, or absolute. On a cluster: relative "
+        "channels), or a pattern (`day*.h5`): one file for each session. On one machine: relative to the manifest, or absolute. On a cluster: relative "
         "to the folder `data/` of the shared claim, which pods mount read-only.",
         json_schema_extra=IN_RULE,
     )

@@ -144,7 +144,7 @@ def commands() -> None:
     "--allow-import",
     multiple=True,
     metavar="MODULE",
-    help="A module of yours that `_target_` may name. Classes of one's own are not supported yet.",
+    help="A module of yours, on Python's path, whose classes `_target_` may name.",
 )
 def run(
     manifest: Path,

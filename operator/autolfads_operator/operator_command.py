@@ -88,6 +88,8 @@ def _refuse_if_missing(command: str) -> None:
 )
 @click.option("--gpu-hour-price", type=click.FloatRange(min=0), default=0.0, show_default=True,
               help="Of one GPU for an hour: metrics then tell what runs cost.")  # fmt: skip
+@click.option("--allow-import", multiple=True, metavar="MODULE",
+              help="A module in the workers' image whose classes `_target_` may name.")  # fmt: skip
 @click.option("--worker-command", default="python -m autolfads_trainer.worker", show_default=True,
               help="What starts a worker in its image; words are separated by spaces.")  # fmt: skip
 @click.option(
@@ -114,6 +116,7 @@ def operator(
     gid: int,
     gpu_device: Literal["cuda", "auto"],
     gpu_hour_price: float,
+    allow_import: tuple[str, ...],
     worker_command: str,
     form: Literal["text", "json"],
     verbose: bool,
@@ -149,6 +152,7 @@ def operator(
             gid=gid,
             gpu_device=gpu_device,
             gpu_hour_price=gpu_hour_price,
+            allow_import=allow_import,
             worker_command=tuple(worker_command.split()),
         )
         asyncio.run(operate(settings))

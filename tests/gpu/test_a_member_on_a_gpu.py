@@ -9,14 +9,13 @@ from typing import Any
 
 import pytest
 import torch
-from small_models import converted, never, same, small_data, small_member, weights
+from small_models import converted, never, same, small_data, small_member, take_step, weights
 from test_training_step import CASES
 
 from autolfads_trainer.data.dataset import Dataset, Split
 from autolfads_trainer.training.checkpoint import load_file
 from autolfads_trainer.training.draws import StepDraws
 from autolfads_trainer.training.member import Member
-from autolfads_trainer.training.step import training_step
 from autolfads_trainer.userinput import InputError
 
 
@@ -26,7 +25,7 @@ def on(device: torch.device, data: Dataset) -> Dataset:
     for split in (data.train, data.valid):
         parts = {k: None if v is None else v.to(device) for k, v in vars(split).items()}
         moved.append(Split(**parts))
-    return Dataset(*moved)
+    return Dataset.alone(*moved)
 
 
 def member_on(device: torch.device, **case: Any) -> Member:
@@ -34,22 +33,10 @@ def member_on(device: torch.device, **case: Any) -> Member:
     return small_member(data=data, weight_decay=0.1, dropout_rate=0.3, **case)
 
 
-def take_step(member: Member, draws: StepDraws) -> dict[str, torch.Tensor]:
-    return training_step(
-        member.model,
-        member.optimizer,
-        member.data.train,
-        draws,
-        member.hp,
-        clip=member.clip,
-        scores=member.scores,
-    )
-
-
 def moved(draws: StepDraws, device: torch.device) -> StepDraws:
     """Return the draws on another device, the numbers of the trials included."""
     there: StepDraws = converted(draws, device)
-    return replace(there, trials=draws.trials.to(device))
+    return replace(there, trials=tuple(each.to(device) for each in draws.trials))
 
 
 @pytest.mark.usefixtures("exact")

@@ -78,7 +78,7 @@ def test_the_model_gives_the_rates_of_the_zip_back(finished: RunOnDisk, data_fil
     run = finished.folder.run()
     assert run is not None
     model = LFADS.load_from_checkpoint(finished.root / "results/model.ckpt")
-    data = Dataset.of(read_recording(data_file), torch.device("cpu")).valid
+    data = Dataset.of([read_recording(data_file)], torch.device("cpu")).valid
     assert data.encod.shape[2] == CHANNELS - HELD_OUT
     torch.set_num_threads(1)
     sampled = posterior_means(

@@ -38,7 +38,7 @@ def dataset(conditions: int | None = None) -> Dataset:
         ext_input = torch.zeros(*encod.shape[:2], 0)
         return Split(encod, recon, ext_input, torch.as_tensor(truth, dtype=torch.float32))
 
-    return Dataset(split("train"), split("valid"))
+    return Dataset.alone(split("train"), split("valid"))
 
 
 def main() -> None:

@@ -4,7 +4,7 @@ A file holds `config` (JSON), `in/…`, `state_dict/…` and what a deterministi
 means, no dropout, no augmentation) must give: `out/…`, `loss/…`, `metric/…`, `grad/…`; the
 gradients are those of the mean element-wise reconstruction loss. For every entry the largest
 error relative to the entry's scale is printed. Exit 1 above 1e-4 (gradients: 1e-3), for an entry
-that is not known, and for a configuration that is not supported yet.
+that is not known, and for a configuration that is wrong.
 """
 
 from __future__ import annotations
@@ -129,7 +129,7 @@ def check(path: Path) -> bool:
         if kind not in LIMITS:
             continue
         if key not in known:
-            print(f"  not supported yet: {key}")
+            print(f"  not known: {key}")
             good = False
             continue
         error = error_of(known[key](), torch.tensor(value))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
 from typing import Any
 
@@ -12,12 +12,16 @@ from torch import Tensor, nn
 
 from autolfads_trainer.config.defaults import DataSizes
 from autolfads_trainer.config.resolve import resolve
-from autolfads_trainer.data.dataset import Dataset, Split
+from autolfads_trainer.data.dataset import Dataset, Session, Split
+from autolfads_trainer.engine.series import Series
 from autolfads_trainer.model.lfads import LFADS
 from autolfads_trainer.model.noise import LEVELS, Noise, draw_samples, draw_uniform
 from autolfads_trainer.model.sizes import Sizes
 from autolfads_trainer.training.draws import StepDraws
+from autolfads_trainer.training.loss import Loss
 from autolfads_trainer.training.member import Leg, Member
+from autolfads_trainer.training.scores import Scores
+from autolfads_trainer.training.step import training_loss, training_step
 
 torch.set_num_threads(1)
 CPU = torch.device("cpu")
@@ -58,6 +62,41 @@ OTHERS["ZeroInflatedGamma"] = {
 OTHERS["sum over a trial"] = {"recon_reduce_mean": False}
 OTHERS["not variational"] = {"variational": False, "ic_prior": NULL, "co_prior": NULL}
 OTHERS["normal prior of the control"] = {"co_prior": NORMAL}
+_T = {"_target_": "lfads_torch.modules.priors.MultivariateStudentT", "loc": 0.1, "scale": 0.4}
+OTHERS["Student's t"] = {"ic_prior": {**_T, "df": 5}, "co_prior": {**_T, "df": 3}}
+_AUGMENTATIONS = "lfads_torch.modules.augmentations."
+CD = {"_target_": _AUGMENTATIONS + "CoordinatedDropout", "cd_rate": 0.3}
+
+
+def stack(*transforms: dict[str, Any]) -> dict[str, Any]:
+    """Return an augmentation stack of these, in this order for batches and losses."""
+    order = list(range(len(transforms)))
+    named = [
+        {**transform, "_target_": _AUGMENTATIONS + transform["_target_"].rpartition(".")[2]}
+        for transform in transforms
+    ]
+    return {"transforms": named, "batch_order": order, "loss_order": order}
+
+
+SBTT, SV = {"_target_": "SelectiveBackpropThruTime"}, {"_target_": "SampleValidation"}
+JITTER, SHIFT = {"_target_": "SpikeJitter"}, {"_target_": "TemporalShift", "max_shift": 2}
+OTHERS["jitter"] = {"train_aug_stack": stack(JITTER, CD)}
+OTHERS["shift"] = {"train_aug_stack": stack(SHIFT, CD)}
+OTHERS["missing data"] = {"train_aug_stack": stack(SHIFT, SBTT, CD), "infer_aug_stack": stack(SBTT)}
+OTHERS["sample validation"] = {
+    "train_aug_stack": stack(SV, CD),
+    "infer_aug_stack": stack(SV),
+    "datamodule": {"sv_rate": 0.4},
+}
+OTHERS["all of them"] = {
+    "train_aug_stack": stack(SHIFT, SBTT, SV, CD),
+    "infer_aug_stack": stack(SBTT, SV),
+    "datamodule": {"sv_rate": 0.4},
+}
+# Further sessions: other channels, of which others are held out; other numbers of trials.
+OTHER_SESSIONS = ({"encod_dim": 4, "recon_dim": 4}, {"encod_dim": 2, "recon_dim": 3})
+OTHERS["sessions"] = {"sessions": 3}
+OTHERS["two sessions and all of them"] = {"sessions": 2, **OTHERS["all of them"]}
 TRAIN_TRIALS, VALID_TRIALS, BATCH = 10, 4, 3  # three steps an epoch, and one trial left over
 
 
@@ -65,6 +104,9 @@ def configuration(
     batch_size: int = BATCH,
     cd: Mapping[str, float] | None = None,
     trainer: Mapping[str, Any] | None = None,
+    datamodule: Mapping[str, Any] | None = None,
+    sessions: int = 1,
+    allow_import: Sequence[str] = (),
     **model: Any,
 ) -> dict[str, Any]:
     """Resolve a configuration; `model` replaces sizes and settings of the model's section."""
@@ -80,15 +122,23 @@ def configuration(
         valid_trials=VALID_TRIALS,
         keys=frozenset(),
     )
+    others = (
+        replace(sizes, path=f"other{number}.h5", train_trials=TRAIN_TRIALS - number, **channels)
+        for number, channels in enumerate(OTHER_SESSIONS[: sessions - 1], start=1)
+    )
+    sizes = replace(sizes, others=tuple(others))
     said: dict[str, Any] = {name: size for name, size in dims.items() if name not in DATA} | model
     given = {
         "model": said,
-        "datamodule": {"batch_size": batch_size},
+        "datamodule": {"batch_size": batch_size * sessions, **(datamodule or {})},
         "trainer": dict(trainer or {}),
     }
-    resolved = copy.deepcopy(resolve({"config": given}, config_file=None, sizes=sizes))
-    for name, value in (cd or {}).items():
-        resolved.configuration["model"]["train_aug_stack"]["transforms"][0][name] = value
+    resolved = copy.deepcopy(
+        resolve({"config": given}, config_file=None, sizes=sizes, allow_import=allow_import)
+    )
+    transforms = resolved.configuration["model"]["train_aug_stack"]["transforms"]
+    dropout = next((part for part in transforms if "cd_rate" in part), {})
+    dropout.update(cd or {})
     return resolved.configuration
 
 
@@ -156,22 +206,56 @@ def of_64_bits(values: Tensor) -> Tensor:
 def small_data(*, truth: bool = True, **dims: int) -> Dataset:
     """Return the splits that `configuration` speaks of."""
     known = DIMS | dims
-    return Dataset(
+    return Dataset.alone(
         split_of(TRAIN_TRIALS, known, seed=1, truth=truth),
         split_of(VALID_TRIALS, known, seed=2, truth=truth),
     )
 
 
+def _with_gaps(split: Split, seed: int) -> Split:
+    """Have a fifth of the data missing, and a trial of a channel whole."""
+    generator = torch.Generator().manual_seed(seed)
+    observed = (torch.rand(split.recon.shape, generator=generator) > 0.2).float()
+    observed[0, :, 1] = 0
+    steps, channels = split.encod.shape[1:]
+    encod = split.encod * observed[:, :steps, :channels]
+    recon = torch.where(observed > 0, split.recon, split.recon.max())
+    return replace(split, encod=encod, recon=recon, observed=observed)
+
+
+def _held_out(split: Split, rate: float, seed: int) -> Split:
+    generator = torch.Generator().manual_seed(seed)
+    mask = (torch.rand(split.encod.shape, generator=generator) >= rate).float()
+    return replace(split, sv_mask=mask)
+
+
 def data_for(settings: Mapping[str, Any]) -> Dataset:
     """Return data of the sizes of these settings, such as their reconstruction takes."""
     data = small_data(**{name: settings[name] for name in DATA if name in settings})
+    known = DIMS | {name: settings[name] for name in DATA if name in settings}
+    sessions = list(data.sessions)
+    for number, channels in enumerate(OTHER_SESSIONS[: settings.get("sessions", 1) - 1], start=1):
+        dims = known | {f"{part[:-4]}_data_dim": size for part, size in channels.items()}
+        train = split_of(TRAIN_TRIALS - number, dims, seed=10 * number)
+        sessions.append(Session(train, split_of(VALID_TRIALS, dims, seed=10 * number + 1)))
+    transforms = settings.get("train_aug_stack", {}).get("transforms", [])
+    named = {transform["_target_"].rpartition(".")[2] for transform in transforms}
+    rate = (settings.get("datamodule") or {}).get("sv_rate", 0.0)
+    for number, session in enumerate(sessions):
+        splits = [session.train, session.valid]
+        if "SelectiveBackpropThruTime" in named:
+            splits = [_with_gaps(split, number) for split in splits]
+        if "SampleValidation" in named:
+            splits = [_held_out(split, rate, number) for split in splits]
+        sessions[number] = Session(*splits)
+    data = Dataset(tuple(sessions))
     if settings.get("reconstruction") != OTHERS["Gamma"]["reconstruction"]:
         return data
     above_zero = (
         replace(split, encod=split.encod + 0.5, recon=split.recon + 0.5)
         for split in (data.train, data.valid)
     )
-    return Dataset(*above_zero)
+    return Dataset.alone(*above_zero)
 
 
 def small_member(
@@ -188,6 +272,37 @@ def small_member(
     """Return a member ready to be trained, with weights of its own."""
     leg = Leg(number, generation, start_epoch, epochs)
     return Member(configuration(**settings), data or small_data(), leg, seed, metric)
+
+
+def series_of(data: Dataset) -> tuple[Series, ...]:
+    """Return the training trials of each session as steps take them, as they are now."""
+    return tuple(Series.of(session.train) for session in data.sessions)
+
+
+def loss_of(member: Member, draws: StepDraws, model: LFADS | None = None) -> Loss:
+    """Return the reference's loss of one step."""
+    model, stack = model or member.model, member.train_stack
+    return training_loss(model, series_of(member.data), stack, draws, member.hp)
+
+
+def take_step(
+    member: Member,
+    draws: StepDraws | None = None,
+    *,
+    clip: float | None = None,
+    scores: Scores | None = None,
+) -> dict[str, Tensor]:
+    """Take the reference's step; return the parts of its loss."""
+    return training_step(
+        member.model,
+        member.optimizer,
+        series_of(member.data),
+        member.train_stack,
+        draws or member.drawer.draw(),
+        member.hp,
+        clip=member.clip if clip is None else clip,
+        scores=scores,
+    )
 
 
 def never(_: Member) -> bool:
@@ -217,6 +332,12 @@ def same(one: Any, other: Any) -> bool:
     return bool(one == other or (one != one and other != other))
 
 
+def _each(values: Any, *to: Any) -> Any:
+    if isinstance(values, tuple):
+        return tuple(_each(value, *to) for value in values)
+    return values.to(*to) if torch.device("meta") in to else values
+
+
 def converted(draws: StepDraws | Noise, *to: Any) -> Any:
     """Return draws whose numbers went through `Tensor.to`; indices keep their type."""
     changed: dict[str, Any] = {}
@@ -224,6 +345,8 @@ def converted(draws: StepDraws | Noise, *to: Any) -> Any:
         value = getattr(draws, field.name)
         if isinstance(value, Noise):
             changed[field.name] = converted(value, *to)
+        elif isinstance(value, tuple):
+            changed[field.name] = _each(value, *to)
         elif value.is_floating_point() or torch.device("meta") in to:
             changed[field.name] = value.to(*to)
     return replace(draws, **changed)

@@ -295,25 +295,6 @@ def test_the_lag_of_a_controller_that_is_off_does_not_matter() -> None:
     resolved("model: {ci_lag: 30, co_dim: 0}")
 
 
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        (
-            "datamodule: {reshuffle_tv_seed: 0}",
-            "datamodule.reshuffle_tv_seed: not supported yet: 0",
-        ),
-        (
-            "datamodule: {reshuffle_tv_ratio: 0.8}",
-            "datamodule.reshuffle_tv_ratio: not supported yet: 0.8",
-        ),
-        ("datamodule: {sv_rate: 0.2}", "datamodule.sv_rate: not supported yet: 0.2"),
-        ("datamodule: {data_paths: [a, b]}", "datamodule.data_paths: not supported yet: 2 files"),
-    ],
-)
-def test_what_comes_later_is_said_to_come_later(text: str, message: str) -> None:
-    assert error(text).startswith(f"spec.config: {message}; expected ")
-
-
 def test_a_value_that_switches_it_off_is_accepted() -> None:
     off = "{reshuffle_tv_seed: null, reshuffle_tv_ratio: null, sv_rate: 0, sv_seed: 4}"
     resolved(f"datamodule: {off}")

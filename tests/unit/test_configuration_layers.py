@@ -120,7 +120,7 @@ def test_another_class_takes_no_arguments_of_the_one_beneath(tmp_path: Path) -> 
         out_features: 3
     """
     # Were it merged, `modules` of the default ModuleList would still be there.
-    assert "not supported yet: torch.nn.Linear" in file_error(tmp_path, text)
+    assert "model.readout: found one read-out; expected a list" in file_error(tmp_path, text)
 
 
 def test_a_stack_that_names_its_class_is_complete() -> None:

@@ -100,7 +100,7 @@ def test_of_a_model_of_usual_size_not_much_too_much_is_said(
     split = Split(counts, counts, torch.zeros(trials, steps, 0), None)
     valid = Split(counts[:1], counts[:1], torch.zeros(1, steps, 0), None)
     leg = Leg(0, 1, 0, epochs)
-    member = Member(usual, Dataset(split, valid), leg, 0, "valid/recon_smth")
+    member = Member(usual, Dataset.alone(split, valid), leg, 0, "valid/recon_smth")
     names = columns(usual["model"])
     # As training makes them: every name and number an object of its own.
     member.progress.rows = [

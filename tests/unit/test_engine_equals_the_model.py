@@ -32,8 +32,9 @@ def engine(model: LFADS) -> Pass:
 def given_to(model: LFADS, seed: int = 0) -> tuple[Tensor, Tensor, Noise]:
     """Return spikes, external input and noise for a model."""
     sizes = model.sizes
-    names = ("encod_data_dim", "encod_seq_len", "recon_seq_len", "recon_data_dim", "ext_input_dim")
-    data = split_of(TRIALS, {name: getattr(sizes, name) for name in names}, seed=seed)
+    names = ("encod_seq_len", "recon_seq_len", "ext_input_dim")
+    dims = {name: getattr(sizes, name) for name in names} | vars(sizes.sessions[0])
+    data = split_of(TRIALS, dims, seed=seed)
     noise = draw_noise(sizes, TRIALS, seed)
     return data.encod, data.ext_input, noise
 

@@ -33,6 +33,8 @@ def stacked(values: list[Any]) -> Any:
     first = values[0]
     if isinstance(first, Tensor):
         return torch.stack(values)
+    if isinstance(first, tuple):
+        return tuple(stacked(list(each)) for each in zip(*values, strict=True))
     parts = {
         field.name: stacked([getattr(value, field.name) for value in values])
         for field in fields(first)
@@ -58,17 +60,19 @@ class Group:
         self.draws: list[StepDraws] = [
             converted(member.drawer.draw(), torch.float64) for member in self.members
         ]
-        train = data.train
-        truth = None if train.truth is None else train.truth.double()
-        parts = (train.encod, train.recon, train.ext_input)
-        self.series = Series.of(Split(*(part.double() for part in parts), truth))
+        self.series = []
+        for session in data.sessions:
+            there = {name: v for name, v in vars(session.train).items() if v is not None}
+            doubled = {name: value.double() for name, value in there.items()}
+            self.series.append(Series.of(Split(**{"truth": None, **doubled})))
 
     def alone(self, number: int) -> tuple[Any, list[Tensor]]:
         """Return a member's own parts and gradients."""
         member = self.members[number]
         parameters = dict(member.model.named_parameters())
         draws = self.draws[number]
-        loss = training_loss(member.model, parameters, self.series, draws, member.hp)
+        stack = member.train_stack
+        loss = training_loss(member.model, parameters, self.series, stack, draws, member.hp)
         return loss.parts, gradients(loss.total, parameters)
 
     def together(self) -> tuple[Any, list[Tensor]]:
@@ -76,7 +80,8 @@ class Group:
         parameters = self.parameters()
         first = self.members[0]
         draws = stacked(self.draws)
-        loss = training_loss(first.model, parameters, self.series, draws, self.hyperparameters())
+        hp, stack = self.hyperparameters(), first.train_stack
+        loss = training_loss(first.model, parameters, self.series, stack, draws, hp)
         return loss.parts, gradients(loss.total.sum(), parameters)
 
     def parameters(self) -> dict[str, Tensor]:

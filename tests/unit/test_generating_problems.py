@@ -199,6 +199,109 @@ def test_a_seed_decides_everything(problem):
     assert not np.array_equal(first["train_recon_data"], other["train_recon_data"])
 
 
+# --- several sessions ----------------------------------------------------------------------------
+
+
+def by_hand(problem, seed, conditions, trials, channels):
+    """Draw what there was before there were sessions: all from one generator, one after another."""
+    random = np.random.default_rng(seed)
+    if problem is lorenz:
+        start = random.standard_normal((conditions, 3)) + np.array([0, 0, 25])
+        state = lorenz.scaled(lorenz.trajectories(start))
+        by_step = lorenz.step_rates(state, lorenz.readout(random, channels))
+        rates = by_step.reshape(conditions, 50, 20, channels).mean(axis=2)
+    else:
+        states = chaotic_rnn.trajectories(
+            random.standard_normal((conditions, 50)), chaotic_rnn.weights()
+        )
+        activity = np.tanh(states)[..., :channels]
+        lowest, highest = activity.min(1, keepdims=True), activity.max(1, keepdims=True)
+        rates = 30.0 * (activity - lowest) / (highest - lowest)
+    expected = np.repeat((rates * problem.BIN_SECONDS)[:, None], trials, axis=1)
+    return rates.astype(np.float32), random.poisson(expected).astype(np.float32)
+
+
+@pytest.mark.parametrize(("name", "problem"), [("lorenz", lorenz), ("chaotic", chaotic_rnn)])
+def test_the_first_session_is_the_problem_as_it_was(name, problem, tmp_path: Path):
+    rates, spikes = by_hand(problem, 7, 3, 5, 6)
+    for arguments in ({}, {"session": 0}):
+        data = generate(name, 7, **SMALL, **arguments)
+        assert np.array_equal(data["train_recon_data"], spikes[:, :4].reshape(12, -1, 6))
+        assert np.array_equal(data["valid_recon_data"], spikes[:, 4])
+        assert np.array_equal(data["valid_truth"], rates)
+    sizes = ["--conditions", 1, "--trials", 5]
+    assert run(name, tmp_path / "a.h5", *sizes).exit_code == 0
+    assert run(name, tmp_path / "b.h5", *sizes, "--session", 0).exit_code == 0
+    assert (tmp_path / "a.h5").read_bytes() == (tmp_path / "b.h5").read_bytes()
+    assert "session" not in describe(name, 0, **SMALL)
+
+
+def test_sessions_are_linear_in_the_same_latents():
+    sessions = [generate("lorenz", 7, conditions=4, trials=5, channels=n, session=k)
+                for k, n in ((0, 6), (1, 9), (2, 9))]  # fmt: skip
+    start = np.random.default_rng(7).standard_normal((4, 3)) + np.array([0, 0, 25])
+    # Of every bin the middle: log-rates of a bin are linear but for the curve within its 20 ms.
+    state = lorenz.scaled(lorenz.trajectories(start))[:, 10::20].reshape(-1, 3)
+    for data, channels in zip(sessions, (6, 9, 9), strict=True):
+        logs = np.log(data["valid_truth"].reshape(-1, channels) / 5)
+        left = logs - state @ np.linalg.lstsq(state, logs, rcond=None)[0]
+        assert (left**2).sum() < 0.02 * (logs**2).sum()
+        for split in ("train", "valid"):
+            assert np.array_equal(data[f"{split}_cond_idx"], sessions[0][f"{split}_cond_idx"])
+
+
+def test_sessions_have_weights_and_spikes_of_their_own():
+    first, second, third = (generate("lorenz", 7, **SMALL, session=k) for k in (0, 1, 2))
+    for one, other in ((first, second), (first, third), (second, third)):
+        alike = np.corrcoef(
+            one["valid_truth"].reshape(-1, 6).T, other["valid_truth"].reshape(-1, 6).T
+        )
+        assert np.abs(alike[:6, 6:]).max() < 0.9999
+        assert not np.array_equal(one["train_recon_data"], other["train_recon_data"])
+    own = np.random.default_rng(np.random.SeedSequence(7, spawn_key=(1,)))
+    rates = lorenz.rates(np.random.default_rng(7), 3, 6, own)
+    spikes = own.poisson(np.repeat(rates[:, None] * 0.02, 5, axis=1))
+    assert np.array_equal(second["valid_recon_data"], spikes[:, 4])
+    again = generate("lorenz", 7, **SMALL, session=1)
+    assert all(np.array_equal(again[name], second[name]) for name in second)
+    assert not np.array_equal(generate("lorenz", 8, **SMALL, session=1)["valid_truth"],
+                              second["valid_truth"])  # fmt: skip
+
+
+def test_sessions_with_fewer_conditions_have_the_first_ones():
+    for problem in ("lorenz", "chaotic"):
+        few, many = (
+            generate(problem, 7, conditions=n, trials=5, channels=6, session=1) for n in (2, 4)
+        )
+        assert np.array_equal(few["valid_truth"], many["valid_truth"][:2])
+
+
+def test_chaotic_sessions_record_units_of_one_network():
+    everything = generate("chaotic", 7, conditions=2, trials=5)["valid_truth"]
+    units = []
+    for session in (1, 2):
+        truth = generate("chaotic", 7, conditions=2, trials=5, channels=20, session=session)
+        found = [
+            int(np.flatnonzero((everything == truth["valid_truth"][..., [i]]).all(axis=(0, 1)))[0])
+            for i in range(20)
+        ]
+        assert len(set(found)) == 20
+        units.append(found)
+    assert set(units[0]) != set(units[1])
+
+
+def test_the_command_writes_a_session(tmp_path: Path):
+    out = tmp_path / "second.h5"
+    sizes = ["--conditions", 3, "--trials", 5, "--channels", 6]
+    result = run("lorenz", out, "--seed", 9, "--session", 1, *sizes)
+    assert result.exit_code == 0, result.exception
+    assert f"{out}: lorenz, seed 9, session 1: 12 training and 3" in result.output
+    expected = generate("lorenz", 9, **SMALL, session=1)
+    with h5py.File(out) as file:
+        assert np.array_equal(file["train_recon_data"][()], expected["train_recon_data"])
+        assert (file.attrs["seed"], file.attrs["session"]) == (9, 1)
+
+
 # --- the file and the command --------------------------------------------------------------------
 
 
@@ -293,6 +396,11 @@ def test_a_target_that_cannot_be_written_is_named(tmp_path: Path):
         ({"channels": -2}, "channels: found -2; expected"),
         ({"channels": 3, "heldout": 3}, "heldout: found 3 of 3 channels; expected"),
         ({"heldout": -1}, "heldout: found -1; expected"),
+        ({"session": -1}, "session: found -1; expected a whole number of at least 0"),
+        (
+            {"problem": "chaotic", "channels": 51, "session": 2},
+            "channels: found 51 in session 2; expected at most 50, since all sessions record one",
+        ),
         ({"conditions": 10**9}, "spike counts; expected at most"),
     ],
 )

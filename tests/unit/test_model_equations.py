@@ -46,7 +46,8 @@ def inputs(model: LFADS, seed: int, ext_steps: int | None = None) -> tuple[torch
     sizes = model.sizes
     generator = torch.Generator().manual_seed(seed)
     encod = torch.poisson(
-        torch.ones(TRIALS, sizes.encod_seq_len, sizes.encod_data_dim), generator=generator
+        torch.ones(TRIALS, sizes.encod_seq_len, sizes.sessions[0].encod_data_dim),
+        generator=generator,
     )
     steps = sizes.encod_seq_len if ext_steps is None else ext_steps
     return encod, torch.randn(TRIALS, steps, sizes.ext_input_dim, generator=generator)

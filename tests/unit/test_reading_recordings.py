@@ -27,6 +27,7 @@ from recording_files import (
 )
 from run_directory_examples import end_of, in_child, listing
 
+from autolfads_trainer.data.expected import counts
 from autolfads_trainer.data.hdf5 import Recording, fingerprint, read_recording
 from autolfads_trainer.userinput import InputError
 
@@ -40,7 +41,7 @@ def reading(folder: Path, made: Contents) -> Recording:
 
 def error_of(path: Path) -> str:
     with pytest.raises(InputError) as caught:
-        read_recording(path)
+        read_recording(path).refuse_unless(counts)
     message = str(caught.value)
     assert message.startswith(f"{path}: ")
     return message.removeprefix(f"{path}: ")
@@ -407,9 +408,8 @@ def test_a_dataset_of_another_kind(name, value, message, tmp_path):
 @pytest.mark.parametrize(
     ("value", "found", "expected"),
     [
-        (np.nan, "nan", "a count of 0 or more"),
-        (np.inf, "inf", "a count of 0 or more"),
-        (-np.inf, "-inf", "a count of 0 or more"),
+        (np.inf, "inf", "a finite number"),
+        (-np.inf, "-inf", "a finite number"),
         (-1, "-1", "a count of 0 or more"),
         (0.5, "0.5", "a whole number of spikes"),
         (3.999, "3.999", "a whole number of spikes"),
@@ -434,7 +434,9 @@ def test_of_many_wrong_counts_the_first_is_named_and_all_are_counted(tmp_path):
 
 @given(
     at=st.tuples(st.integers(0, 5), st.integers(0, 6), st.integers(0, 2)),
-    value=st.floats(width=32).filter(lambda value: not (value >= 0 and value.is_integer())),
+    value=st.floats(width=32, allow_nan=False).filter(
+        lambda value: not (value >= 0 and value.is_integer())
+    ),
 )
 def test_no_number_but_a_count_gets_through(tmp_path_factory, at, value):
     folder = tmp_path_factory.mktemp("recording")
@@ -530,9 +532,56 @@ def test_silent_channels_are_told(tmp_path):
     )
 
 
-def test_test_trials_are_told_to_be_copied_only(tmp_path):
-    made = contents(test_encod_data=ones("valid", STEPS, CHANNELS))
+def test_test_trials_are_read_with_or_without_what_they_are_to_be(tmp_path):
+    encod = ones("valid", STEPS, CHANNELS)
+    bare = reading(tmp_path, contents(test_encod_data=encod))
+    assert bare.test.recon.shape == (len(encod), 0, 0)
+    recon = ones("valid", STEPS + FORECAST, 5)
+    whole = reading(tmp_path, contents(test_encod_data=encod, test_recon_data=recon))
+    np.testing.assert_array_equal(whole.test.encod, encod)
+    np.testing.assert_array_equal(whole.test.recon, recon)
+    assert reading(tmp_path, contents()).test is None
 
-    assert reading(tmp_path, made).notes == (
-        "reach.h5: the test split is copied to the results, not inferred yet",
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (
+            {"test_encod_data": ones("valid", STEPS - 1, CHANNELS)},
+            "test_encod_data has (4 trials, 6 steps, 3 channels); train_encod_data has "
+            "(6 trials, 7 steps, 3 channels); expected the same time steps and channels",
+        ),
+        (
+            {
+                "test_encod_data": ones("valid", STEPS, CHANNELS),
+                "test_recon_data": ones("valid", STEPS, 5),
+            },
+            "test_recon_data has (4 trials, 7 steps, 5 channels); expected "
+            "(4 trials, 9 steps, 5 channels), as train_recon_data has, for each trial of "
+            "test_encod_data",
+        ),
+    ],
+)
+def test_test_trials_that_do_not_fit_are_told(changes, message, tmp_path):
+    assert error_of(write_file(tmp_path / "reach.h5", contents(**changes))) == message
+
+
+@pytest.mark.parametrize("split", ["train", "valid"])
+def test_missing_data_are_known_by_their_first_place(split, tmp_path):
+    recon = contents()[f"{split}_recon_data"].copy()
+    recon[2, 5:7, 4] = np.nan
+    made = contents(**{f"{split}_recon_data": recon})
+    found = reading(tmp_path, made)
+    assert (
+        found.missing
+        == found.sizes.missing
+        == (f"'{split}_recon_data' holds NaN at trial 2, time step 5, channel 4 (2 such values)")
     )
+    found.refuse_unless(counts)  # what is missing is of no kind
+    assert reading(tmp_path, contents()).missing == ""
+
+
+def test_nothing_but_what_is_missing_is_refused(tmp_path):
+    made = contents(valid_recon_data=np.full_like(contents()["valid_recon_data"], np.nan))
+    path = write_file(tmp_path / "reach.h5", made)
+    assert error_of(path) == "'valid_recon_data' holds nothing but NaN; expected data"

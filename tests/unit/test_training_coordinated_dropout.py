@@ -6,9 +6,12 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from small_models import draw_levels, numbers
+from small_models import CPU, draw_levels, model_settings, numbers
 
-from autolfads_trainer.training.coordinated_dropout import block_gradients, drop_input
+from autolfads_trainer.engine.series import Series
+from autolfads_trainer.training.augmentations.base import mean_of
+from autolfads_trainer.training.augmentations.coordinated_dropout import CoordinatedDropout
+from autolfads_trainer.training.hyperparameters import Hyperparameters
 
 B, T, D, R, N = 4, 6, 3, 8, 5
 
@@ -17,21 +20,44 @@ def uniform(seed: int, *shape: int) -> torch.Tensor:
     return torch.rand(shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
 
 
+def at_rates(rate: float, pass_rate: float) -> Hyperparameters:
+    hp = Hyperparameters(model_settings(), CPU)
+    for name, value in (("cd_rate", rate), ("cd_pass_rate", pass_rate)):
+        hp.values[name] = torch.tensor(value, dtype=torch.float64)
+    return hp
+
+
+def dropped(
+    encod: torch.Tensor, rate: float, pass_rate: float, split: int, seed: int = 0
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Return what is left of `encod (T, B, D)`, what stays of it, and where gradients flow."""
+    steps, trials, channels = encod.shape
+    drawn = [draw_levels(seed + more, steps - split, trials, channels) for more in (2, 3)]
+    batch = Series(encod.clone(), torch.ones(R, trials, N), torch.zeros(steps, trials, 0))
+    changed, effect = CoordinatedDropout(split)(batch, drawn, at_rates(rate, pass_rate))
+    assert effect.flows is not None
+    assert effect.only_flows
+    whole = torch.ones(split, trials, channels, dtype=torch.bool)
+    return changed.encod, torch.cat([whole, numbers(drawn[0]) >= rate]), effect.flows > 0
+
+
 def flowing(
     rate: float, pass_rate: float, split: int = 0, seed: int = 0
-) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Return which log-rates get a gradient, which were kept, the loss before and after."""
-    encod = torch.ones(B, T, D, dtype=torch.float64)
-    log_rates = uniform(seed + 1, B, R, N).requires_grad_()
-    drop, through = (draw_levels(seed + more, B, T - split, D) for more in (2, 3))
-    rates = torch.tensor(rate, dtype=torch.float64), torch.tensor(pass_rate, dtype=torch.float64)
-    _, kept = drop_input(encod, drop, rates[0], split)
+) -> tuple[torch.Tensor, torch.Tensor, float, float]:
+    """Return which log-rates get a gradient, which inputs were kept, the loss before and after."""
+    log_rates = uniform(seed + 1, R, B, N).requires_grad_()
+    encod = torch.ones(T, B, D, dtype=torch.float64)
+    _, kept, _ = dropped(encod, rate, pass_rate, split, seed)
+    drawn = [draw_levels(seed + more, T - split, B, D) for more in (2, 3)]
+    batch = Series(encod.clone(), torch.ones(R, B, N), torch.zeros(T, B, 0))
+    _, effect = CoordinatedDropout(split)(batch, drawn, at_rates(rate, pass_rate))
     loss = torch.exp(log_rates)
-    found = block_gradients(loss, kept, through, *rates)
-    (gradient,) = torch.autograd.grad(found.sum(), log_rates)
+    found = mean_of(loss, effect)
+    (gradient,) = torch.autograd.grad(found, log_rates)
+    whole = loss.detach() / loss.numel()
     # What flows is the whole gradient, not a part of it.
-    assert torch.all((gradient == 0) | (gradient == loss.detach()))
-    return gradient != 0, kept, loss.detach(), found.detach()
+    assert torch.all((gradient == 0) | torch.isclose(gradient, whole, rtol=1e-12))
+    return gradient != 0, kept, float(loss.detach().mean()), float(found.detach())
 
 
 rates = st.floats(0, 0.95)
@@ -43,7 +69,7 @@ def test_the_value_of_the_loss_is_unchanged(
     rate: float, pass_rate: float, split: int, seed: int
 ) -> None:
     _, _, before, after = flowing(rate, pass_rate, split, seed)
-    assert torch.equal(before, after)
+    assert before == after
 
 
 @settings(max_examples=40, deadline=None)
@@ -53,20 +79,20 @@ def test_held_out_channels_and_steps_to_forecast_always_count(
 ) -> None:
     flows, *_ = flowing(rate, pass_rate, split, seed)
     assert flows[:, :, D:].all()
-    assert flows[:, T:].all()
+    assert flows[T:].all()
 
 
 @pytest.mark.parametrize("rate", [0.1, 0.5, 0.9])
 def test_of_what_the_model_was_shown_only_dropped_elements_count(rate: float) -> None:
     flows, kept, *_ = flowing(rate, 0.0)
-    assert torch.equal(flows[:, :T, :D], ~kept)
-    assert torch.equal(kept, numbers(draw_levels(2, B, T, D)) >= rate)
+    assert torch.equal(flows[:T, :, :D], ~kept)
+    assert torch.equal(kept, numbers(draw_levels(2, T, B, D)) >= rate)
 
 
 def test_elements_that_are_passed_count_besides() -> None:
     flows, kept, *_ = flowing(0.4, 0.5)
-    passed = numbers(draw_levels(3, B, T, D)) < 0.5
-    assert torch.equal(flows[:, :T, :D], ~kept | passed)
+    passed = numbers(draw_levels(3, T, B, D)) < 0.5
+    assert torch.equal(flows[:T, :, :D], ~kept | passed)
     assert (passed & kept).any()
 
 
@@ -87,18 +113,16 @@ def test_a_rate_of_zero_drops_nothing_and_everything_counts(pass_rate: float, sp
 def test_the_initial_condition_s_own_steps_are_shown_whole_and_so_do_not_count(
     pass_rate: float,
 ) -> None:
-    encod = uniform(5, B, T, D)
-    seen, kept = drop_input(encod, draw_levels(2, B, T - 2, D), torch.tensor(0.5).double(), 2)
-    assert torch.equal(seen[:, :2], encod[:, :2])
-    assert kept[:, :2].all()
-    assert not kept[:, 2:].all()
-    assert not flowing(0.5, pass_rate, split=2)[0][:, :2, :D].any()
+    encod = uniform(5, T, B, D)
+    seen, kept, _ = dropped(encod, 0.5, pass_rate, 2)
+    assert torch.equal(seen[:2], encod[:2])
+    assert not kept[2:].all()
+    assert not flowing(0.5, pass_rate, split=2)[0][:2, :, :D].any()
 
 
 def test_kept_elements_are_raised_so_that_the_expected_input_is_unchanged() -> None:
-    encod = uniform(6, 50, 40, 30)
-    drop = draw_levels(7, 50, 40, 30)
-    seen, kept = drop_input(encod, drop, torch.tensor(0.6).double(), 0)
-    assert torch.equal(seen == 0, numbers(drop) < 0.6)
+    encod = uniform(6, 40, 50, 30)
+    seen, kept, _ = dropped(encod, 0.6, 0.0, 0)
+    assert torch.equal(seen == 0, ~kept)
     assert torch.allclose(seen[kept], encod[kept] / 0.4)
     assert float(seen.sum() / encod.sum()) == pytest.approx(1, abs=0.02)

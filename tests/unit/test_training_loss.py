@@ -10,6 +10,7 @@ from small_models import (
     CPU,
     NO_CONTROLLER,
     converted,
+    loss_of,
     model_settings,
     numbers,
     small_data,
@@ -18,10 +19,10 @@ from small_models import (
 )
 from torch.nn.functional import poisson_nll_loss
 
+from autolfads_trainer.data.dataset import Dataset, Split
 from autolfads_trainer.model.penalties import l2_penalty
 from autolfads_trainer.training.hyperparameters import Hyperparameters, ramp
 from autolfads_trainer.training.scores import Scores
-from autolfads_trainer.training.step import training_loss, validation_pass
 
 WEIGHED: dict[str, Any] = {
     "loss_scale": 30.0,
@@ -73,10 +74,10 @@ def test_the_loss_is_the_scaled_sum_of_its_weighed_parts(case: dict[str, Any], e
     hp = member.hp
     hp.start_epoch(epoch)
     draws = member.drawer.draw()
-    found = training_loss(model, member.data.train, draws, hp)
+    found = loss_of(member, draws, model)
 
-    batch = member.data.train.take(draws.trials)
-    kept = (numbers(draws.cd_drop) >= hp["cd_rate"]).transpose(0, 1)
+    batch = member.data.train.take(draws.trials[0])
+    kept = (numbers(draws.augmented[0][0]) >= hp["cd_rate"]).transpose(0, 1)
     output = model(
         batch.encod * kept / (1 - hp["cd_rate"]),
         batch.ext_input,
@@ -118,29 +119,34 @@ def test_training_gradients_come_only_from_spikes_that_the_input_lacked() -> Non
     parameters = [p for p in member.model.parameters() if p.requires_grad]
 
     def losses_and_gradients() -> tuple[float, list[torch.Tensor]]:
-        loss = training_loss(member.model, train, draws, member.hp).total
+        loss = loss_of(member, draws).total
         return float(loss.detach()), list(torch.autograd.grad(loss, parameters))
 
     before = losses_and_gradients()
-    kept = (numbers(draws.cd_drop) >= 0.5).transpose(0, 1)
-    batch = train.recon[draws.trials]
+    kept = (numbers(draws.augmented[0][0]) >= 0.5).transpose(0, 1)
+    (chosen,) = draws.trials
+    batch = train.recon[chosen]
     batch[:, :6, :3] += 5 * kept  # the input's own copy is another tensor: it stays
-    train.recon[draws.trials] = batch
+    train.recon[chosen] = batch
     after = losses_and_gradients()
     assert after[0] != before[0]
     assert all(map(torch.equal, after[1], before[1]))
     batch[:, :6, :3] += 5 * ~kept
-    train.recon[draws.trials] = batch
+    train.recon[chosen] = batch
     assert not all(map(torch.equal, losses_and_gradients()[1], before[1]))
 
 
 @pytest.mark.parametrize("batch_size", [1, 3, 4, 99])
 def test_a_validation_takes_posterior_means_whatever_its_batches(batch_size: int) -> None:
-    member = small_member(dropout_rate=0.4, cd={"cd_rate": 0.5}, **WEIGHED)
+    member = small_member(
+        dropout_rate=0.4, cd={"cd_rate": 0.5}, trainer={"engine": "reference"}, **WEIGHED
+    )
     model, valid, hp = small_model(seed=4, **WEIGHED), member.data.valid, member.hp
     hp.start_epoch(9)
     scores = Scores(model.sizes, CPU)
-    parts = validation_pass(model, valid, member.valid_noise, hp, scores, batch_size=batch_size)
+    parts = member.way.validation_pass(
+        model, member.infer_stack, member.valid_noise, hp, scores, batch_size=batch_size
+    )
     output = model(valid.encod)
     recon = poisson_nll_loss(output.output_params[..., 0], valid.recon, full=True)
     assert torch.allclose(parts["recon"], recon, rtol=1e-5)
@@ -150,7 +156,7 @@ def test_a_validation_takes_posterior_means_whatever_its_batches(batch_size: int
     kl_ic = 0.02 * model.ic_prior.kl(output.ic_mean, output.ic_std)
     assert torch.allclose(parts["wt_kl/ic"], kl_ic, rtol=1e-5)
     means, stds = output.co_means.transpose(0, 1), output.co_stds.transpose(0, 1)
-    kl_co = 0.03 * model.co_prior.kl(means, stds, member.valid_noise)
+    kl_co = 0.03 * model.co_prior.kl(means, stds, member.valid_noise.co)
     assert torch.allclose(parts["wt_kl/co"], kl_co, rtol=1e-5)
     assert torch.allclose(parts["loss"], 30 * (recon + parts["wt_l2"] + kl_ic + kl_co), rtol=1e-5)
     assert not any(value.requires_grad for value in parts.values())
@@ -162,9 +168,10 @@ def test_a_validation_takes_posterior_means_whatever_its_batches(batch_size: int
 def test_in_double_precision_a_training_loss_stays_in_double_precision() -> None:
     member = small_member()
     draws = converted(member.drawer.draw(), torch.float64)
-    data = small_data().train
-    doubled = type(data)(*(value.double() for value in vars(data).values()))
-    loss = training_loss(member.model.double(), doubled, draws, member.hp)
+    single = loss_of(member, converted(draws, torch.float32))
+    there = {name: value for name, value in vars(member.data.train).items() if value is not None}
+    doubled = Split(**{name: value.double() for name, value in there.items()})
+    member.data = Dataset.alone(doubled, doubled)
+    loss = loss_of(member, draws, member.model.double())
     assert loss.total.dtype == torch.float64
-    single = training_loss(member.model.float(), data, converted(draws, torch.float32), member.hp)
     assert float(loss.total.detach()) == pytest.approx(float(single.total.detach()), rel=1e-5)

@@ -15,21 +15,24 @@ from small_models import (
     BATCH,
     CPU,
     TRAIN_TRIALS,
+    model_settings,
     never,
     of_64_bits,
     same,
     small_data,
     small_member,
     small_model,
+    take_step,
     weights,
 )
 
 from autolfads_trainer.model.noise import Noise
+from autolfads_trainer.training.augmentations.stack import stack_of
 from autolfads_trainer.training.draws import StepDrawer, StepDraws, seed_of
 from autolfads_trainer.training.member import Member
-from autolfads_trainer.training.step import training_step
 
 SIZES = small_model().sizes
+STACK = stack_of(model_settings()["train_aug_stack"])
 
 
 def plain(draws: StepDraws) -> dict[str, Any]:
@@ -38,10 +41,7 @@ def plain(draws: StepDraws) -> dict[str, Any]:
 
 def step(member: Member, draws: StepDraws) -> dict[str, torch.Tensor]:
     """Take one step and return the loss and the weights after it."""
-    parts = training_step(
-        member.model, member.optimizer, member.data.train, draws, member.hp, clip=member.clip
-    )
-    return {"loss": parts["loss"]} | weights(member.model)
+    return {"loss": take_step(member, draws)["loss"]} | weights(member.model)
 
 
 @settings(max_examples=30, deadline=None)
@@ -50,9 +50,9 @@ def test_an_epoch_goes_through_every_trial_once_but_for_the_dropped_last(
     trials: int, batch: int, seed: int
 ) -> None:
     batch = min(batch, trials)
-    drawer = StepDrawer(SIZES, trials, batch, seed, CPU)
+    drawer = StepDrawer(SIZES, STACK, [trials], batch, seed, CPU)
     for _ in range(3):
-        seen = torch.cat([drawer.draw().trials for _ in range(trials // batch)])
+        seen = torch.cat([drawer.draw().trials[0] for _ in range(trials // batch)])
         assert len(seen) == trials // batch * batch
         assert len(seen.unique()) == len(seen)
         assert ((seen >= 0) & (seen < trials)).all()
@@ -60,9 +60,9 @@ def test_an_epoch_goes_through_every_trial_once_but_for_the_dropped_last(
 
 
 def test_every_epoch_has_another_order_and_drops_other_trials() -> None:
-    drawer = StepDrawer(SIZES, TRAIN_TRIALS, BATCH, 0, CPU)
+    drawer = StepDrawer(SIZES, STACK, [TRAIN_TRIALS], BATCH, 0, CPU)
     orders = [
-        tuple(torch.cat([drawer.draw().trials for _ in range(3)]).tolist()) for _ in range(20)
+        tuple(torch.cat([drawer.draw().trials[0] for _ in range(3)]).tolist()) for _ in range(20)
     ]
     assert len(set(orders)) == 20
     dropped = {next(iter(set(range(TRAIN_TRIALS)) - set(order))) for order in orders}
@@ -72,19 +72,19 @@ def test_every_epoch_has_another_order_and_drops_other_trials() -> None:
 @settings(max_examples=20, deadline=None)
 @given(before=st.integers(0, 7), after=st.integers(1, 5))
 def test_a_drawer_goes_on_where_its_state_was_taken(before: int, after: int) -> None:
-    drawer = StepDrawer(SIZES, TRAIN_TRIALS, BATCH, 1, CPU)
+    drawer = StepDrawer(SIZES, STACK, [TRAIN_TRIALS], BATCH, 1, CPU)
     for _ in range(before):
         drawer.draw()
-    restored = StepDrawer(SIZES, TRAIN_TRIALS, BATCH, 2, CPU)
+    restored = StepDrawer(SIZES, STACK, [TRAIN_TRIALS], BATCH, 2, CPU)
     restored.restore(drawer.state())
     for _ in range(after):
         assert same(plain(restored.draw()), plain(drawer.draw()))
 
 
 def test_a_step_s_numbers_are_never_used_twice() -> None:
-    drawer = StepDrawer(SIZES, TRAIN_TRIALS, BATCH, 0, CPU)
+    drawer = StepDrawer(SIZES, STACK, [TRAIN_TRIALS], BATCH, 0, CPU)
     drawn = [drawer.draw() for _ in range(4)]
-    tensors = [tensor for d in drawn for tensor in (d.cd_drop, d.cd_pass, *vars(d.noise).values())]
+    tensors = [tensor for d in drawn for tensor in (*d.augmented[0], *vars(d.noise).values())]
     found = torch.cat([of_64_bits(tensor) for tensor in tensors])
     assert len(found.unique()) == len(found) > 200
 
@@ -109,8 +109,8 @@ def test_members_start_from_weights_of_their_own_the_same_in_every_generation() 
 
 def test_all_members_are_validated_with_the_same_numbers() -> None:
     one, other = small_member(0, 0), small_member(3, 2)
-    assert torch.equal(one.valid_noise, other.valid_noise)
-    assert not torch.equal(one.valid_noise, small_member(0, 0, seed=1).valid_noise)
+    assert same(one.valid_noise, other.valid_noise)
+    assert not same(one.valid_noise, small_member(0, 0, seed=1).valid_noise)
 
 
 def test_seeds_are_the_same_for_ever_and_fit_a_generator() -> None:
@@ -146,7 +146,7 @@ def test_a_step_is_determined_by_its_draws() -> None:
     assert same(first, second)
 
 
-@pytest.mark.parametrize("name", ["trials", "cd_drop", "cd_pass", "noise"])
+@pytest.mark.parametrize("name", ["trials", "augmented", "noise"])
 def test_a_step_uses_everything_that_was_drawn(name: str) -> None:
     settings_: dict[str, Any] = {"dropout_rate": 0.5, "cd": {"cd_rate": 0.5, "cd_pass_rate": 0.4}}
     one, other = small_member(4).drawer.draw(), small_member(5).drawer.draw()

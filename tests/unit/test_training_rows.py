@@ -8,12 +8,11 @@ from typing import Any
 
 import pytest
 import torch
-from small_models import NO_CONTROLLER, never, same, small_data, small_member
+from small_models import NO_CONTROLLER, never, same, small_data, small_member, take_step
 from torch.nn.functional import poisson_nll_loss
 
 from autolfads_trainer.training.member import Member
 from autolfads_trainer.training.scores import Scores
-from autolfads_trainer.training.step import training_step
 
 PARTS = ("loss", "recon", "bps", "co_bps", "fp_bps", "r2", "wt_l2", "wt_l2/ramp", "wt_kl")
 PARTS += ("wt_kl/ic", "wt_kl/co", "wt_kl/ramp", "recon/sess0")
@@ -79,18 +78,7 @@ def test_training_parts_are_the_mean_of_the_epoch_s_steps() -> None:
     row = trained(epochs=1, dropout_rate=0.2).progress.rows[0]
     again = small_member(epochs=1, dropout_rate=0.2)
     again.hp.start_epoch(0)
-    steps = [
-        training_step(
-            again.model,
-            again.optimizer,
-            again.data.train,
-            again.drawer.draw(),
-            again.hp,
-            clip=again.clip,
-            scores=again.scores,
-        )
-        for _ in range(3)
-    ]
+    steps = [take_step(again, scores=again.scores) for _ in range(3)]
     for name in steps[0]:
         mean = sum(float(parts[name]) for parts in steps) / 3
         assert row[f"train/{name}"] == pytest.approx(mean, rel=1e-5), name

@@ -112,9 +112,7 @@ def test_no_spike_at_all_is_no_score() -> None:
 )
 def test_what_is_not_held_out_has_no_score(case: dict[str, Any], absent: set[str]) -> None:
     sizes = small_model(**case).sizes
-    parts = [
-        values[:, : sizes.recon_seq_len, : sizes.recon_data_dim] for values in drawn(4, seed=4)
-    ]
+    parts = [values[:, : sizes.recon_seq_len, : sizes.channels] for values in drawn(4, seed=4)]
     scores = read(*parts, sizes=sizes)
     assert {name for name, value in scores.items() if math.isnan(value)} == absent
 

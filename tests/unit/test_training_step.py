@@ -10,22 +10,24 @@ from small_models import (
     CPU,
     NO_CONTROLLER,
     converted,
+    loss_of,
     model_settings,
     same,
     small_data,
     small_member,
     small_model,
+    take_step,
     weights,
 )
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from autolfads_trainer.data.dataset import Split
+from autolfads_trainer.engine.series import Series
 from autolfads_trainer.model.lfads import LFADS
 from autolfads_trainer.training.hyperparameters import Hyperparameters
-from autolfads_trainer.training.member import Member
 from autolfads_trainer.training.optimizer import AdamW
 from autolfads_trainer.training.scores import Scores
-from autolfads_trainer.training.step import training_loss, training_step
+from autolfads_trainer.training.step import training_step
 
 CASES: dict[str, dict[str, Any]] = {
     "controller": {},
@@ -57,18 +59,6 @@ class NeverWaits(TorchDispatchMode):
         return func(*args, **(kwargs or {}))
 
 
-def take_step(member: Member, scores: Scores | None = None) -> dict[str, torch.Tensor]:
-    return training_step(
-        member.model,
-        member.optimizer,
-        member.data.train,
-        member.drawer.draw(),
-        member.hp,
-        clip=member.clip,
-        scores=scores,
-    )
-
-
 def test_the_watch_sees_what_waits() -> None:
     for waiting in (
         lambda: float(torch.ones(1)),
@@ -85,7 +75,7 @@ def test_a_step_never_waits_for_the_device(case: dict[str, Any]) -> None:
     data = small_data(ext_input_dim=case.get("ext_input_dim", 0))
     member = small_member(data=data, weight_decay=0.1, dropout_rate=0.3, **case)
     with NeverWaits() as watch:
-        take_step(member, member.scores)
+        take_step(member, scores=member.scores)
     assert watch.seen > 100
 
 
@@ -97,11 +87,14 @@ def test_a_step_can_be_taken_without_a_single_value(case: dict[str, Any]) -> Non
     settings = member.model.configuration
     model = LFADS(settings).to(meta)
     optimizer = AdamW(dict(model.named_parameters()), (0.9, 0.999), 1e-8)
-    data = Split(*(value.to(meta) for value in vars(member.data.train).values()))
+    there = {name: value for name, value in vars(member.data.train).items() if value is not None}
+    data = [Series.of(Split(**{name: value.to(meta) for name, value in there.items()}))]
     hp = Hyperparameters(settings, meta)
     draws = converted(member.drawer.draw(), meta)
     scores = Scores(model.sizes, meta)
-    parts = training_step(model, optimizer, data, draws, hp, clip=1.0, scores=scores)
+    parts = training_step(
+        model, optimizer, data, member.train_stack, draws, hp, clip=1.0, scores=scores
+    )
     assert {value.device for value in parts.values()} == {meta}
 
 
@@ -162,10 +155,8 @@ def test_a_step_is_torch_s_clipped_step_of_adamw(limit: float) -> None:
         one.hp.start_epoch(20)
     for _ in range(3):
         draws = member.drawer.draw()
-        training_step(
-            member.model, member.optimizer, member.data.train, draws, member.hp, clip=limit
-        )
-        loss = training_loss(reference.model, reference.data.train, draws, reference.hp)
+        take_step(member, draws, clip=limit)
+        loss = loss_of(reference, draws)
         adamw.zero_grad()
         loss.total.backward()
         if limit:
@@ -191,13 +182,11 @@ def test_a_step_leaves_what_does_not_train_as_it_is() -> None:
 def test_a_step_looks_at_the_given_trials_alone() -> None:
     one, other = (small_member(data=small_data()) for _ in range(2))
     draws = one.drawer.draw()
-    unseen = [trial for trial in range(10) if trial not in draws.trials.tolist()]
+    unseen = [trial for trial in range(10) if trial not in draws.trials[0].tolist()]
     other.data.train.encod[unseen] = 99.0
     other.data.train.recon[unseen] = 99.0
     for member in (one, other):
-        training_step(
-            member.model, member.optimizer, member.data.train, draws, member.hp, clip=member.clip
-        )
+        take_step(member, draws)
     assert same(weights(one.model), weights(other.model))
 
 

@@ -465,7 +465,7 @@ def test_data_on_a_bad_sector_stop_the_run_after_ten_minutes(
     unreadable(monkeypatch, bench, hdf5, "fingerprint", until=math.inf)
     with pytest.raises(InputError) as caught:
         train(bench.context(), bench.task())
-    path = bench.context().data_path(bench.context().run())
+    (path,) = bench.context().data_paths(bench.context().run())
     assert str(caught.value).startswith(
         f"{path}: cannot be read for 10 minutes: the disk reports input/output errors; expected"
     )

@@ -184,7 +184,7 @@ def test_an_entry_that_is_not_known_is_not_supported(
 ) -> None:
     code, lines = said(tool, capsys, tmp_path, arrays | {name: np.zeros(3)})
     assert code == 1
-    assert f"  not supported yet: {name}" in lines
+    assert f"  not known: {name}" in lines
     assert all(line.endswith("ok") for line in lines[1:] if name not in line)
 
 

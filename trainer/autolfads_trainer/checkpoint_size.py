@@ -8,7 +8,7 @@ from typing import Any
 from autolfads_trainer.config.classes import NULL, ZERO_INFLATED_GAMMA
 from autolfads_trainer.config.tunable import hyperparameters_of
 from autolfads_trainer.model.sizes import Sizes
-from autolfads_trainer.training.parts import PARTS
+from autolfads_trainer.training.parts import parts_of, scores_of
 
 NUMBER = 4  # bytes of a float32
 # What one tensor costs beside its numbers, at most: its entry in the archive and in the archive's
@@ -16,7 +16,6 @@ NUMBER = 4  # bytes of a float32
 _PER_TENSOR = 320
 _ARCHIVE = 4096  # the archive's other entries and its end
 _GENERATOR = 8192  # the random generator's state: 5056 on the CPU, 16 on a GPU
-_SCORES = ("bps", "co_bps", "fp_bps", "r2")
 
 
 def tensors(model: Mapping[str, Any]) -> list[int]:
@@ -25,7 +24,6 @@ def tensors(model: Mapping[str, Any]) -> list[int]:
     `model` is the `model` section of a resolved configuration.
     """
     sizes = Sizes.of(model)
-    readin = model["readin"][0]
     seen, co = sizes.readin_dim, sizes.co_dim
     found = [2 * sizes.ic_enc_dim, *_gru(seen, sizes.ic_enc_dim), *_gru(seen, sizes.ic_enc_dim)]
     found += _linear(2 * sizes.ic_enc_dim, 2 * sizes.ic_dim)
@@ -37,11 +35,14 @@ def tensors(model: Mapping[str, Any]) -> list[int]:
         found += [2 * sizes.ci_enc_dim, *control, *control]
         found += _gru(2 * sizes.ci_enc_dim + sizes.fac_dim, sizes.con_dim)
         found += _linear(sizes.con_dim, 2 * co)
-    if "out_features" in readin:
-        found += _linear(int(readin["in_features"]), int(readin["out_features"]))
-    found += _linear(sizes.fac_dim, int(model["readout"]["modules"][0]["out_features"]))
-    if model["reconstruction"][0]["_target_"] == ZERO_INFLATED_GAMMA:
-        found += [2 * sizes.recon_data_dim]
+    for readin in model["readin"]:
+        if "out_features" in readin:
+            found += _linear(int(readin["in_features"]), int(readin["out_features"]))
+    for readout in model["readout"]["modules"]:
+        found += _linear(sizes.fac_dim, int(readout["out_features"]))
+    for session, reconstruction in zip(sizes.sessions, model["reconstruction"], strict=True):
+        if reconstruction["_target_"] == ZERO_INFLATED_GAMMA:
+            found += [2 * session.recon_data_dim]
     for prior, dims in (("ic_prior", sizes.ic_dim), ("co_prior", co)):
         if model[prior]["_target_"] != NULL:
             found += [dims, dims]
@@ -58,7 +59,8 @@ def _linear(inputs: int, outputs: int) -> list[int]:
 
 def columns(model: Mapping[str, Any]) -> list[str]:
     """Return the names of all that a member measures in one epoch."""
-    measured = [f"{split}/{name}" for split in ("train", "valid") for name in PARTS + _SCORES]
+    names = (*parts_of(model), *scores_of(len(model["reconstruction"])))
+    measured = [f"{split}/{name}" for split in ("train", "valid") for name in names]
     tuned = [f"hp/{name}" for name in hyperparameters_of(model)]
     return ["epoch", *measured, "valid/recon_smth", *tuned]
 
@@ -70,10 +72,10 @@ def checkpoint_bytes(configuration: Mapping[str, Any], trials: int, epochs: int)
     where it is within an epoch.
     """
     model = configuration["model"]
-    channels = Sizes.of(model).recon_data_dim
-    sizes = tensors(model)
-    rest = 8 * (7 * channels + 4) + 8 * trials + _GENERATOR + 8 * len(PARTS)
-    count = 3 * len(sizes) + len(PARTS) + 8
+    channels, sessions = Sizes.of(model).channels, len(model["reconstruction"])
+    sizes, parts = tensors(model), len(parts_of(model))
+    rest = 8 * (10 * channels + 4) + 8 * trials + _GENERATOR + 8 * parts
+    count = 3 * len(sizes) + parts + 8 + sessions
     rows = epochs * _pickled(dict.fromkeys(columns(model), 0.0))
     return 3 * NUMBER * sum(sizes) + rest + rows + _frame(configuration, count)
 

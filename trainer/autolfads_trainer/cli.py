@@ -40,6 +40,14 @@ _heldout = click.option(
 @click.option("--trials", type=int, metavar="N", help="Per condition. [lorenz 24, chaotic 10]")
 @click.option("--channels", type=int, metavar="N", help="Neurons. [lorenz 29, chaotic 50]")
 @_heldout
+@click.option(
+    "--session",
+    type=int,
+    default=0,
+    show_default=True,
+    metavar="K",
+    help="Another recording of the seed's dynamics: other channels, other spikes.",
+)
 @_force
 def generate(
     *,
@@ -50,6 +58,7 @@ def generate(
     trials: int | None,
     channels: int | None,
     heldout: int,
+    session: int,
     force: bool,
 ) -> None:
     """Write a problem with known rates to OUT.h5, to try things on.
@@ -61,13 +70,15 @@ def generate(
 
     problems.check_target(out, force=force)
     sizes = {"conditions": conditions, "trials": trials, "channels": channels}
-    arrays = problems.generate(problem, seed, **sizes, heldout=heldout)
-    attributes = problems.describe(problem, seed, **sizes, heldout=heldout)
+    arrays = problems.generate(problem, seed, **sizes, heldout=heldout, session=session)
+    attributes = problems.describe(problem, seed, **sizes, heldout=heldout, session=session)
     problems.write(out, arrays, attributes, force=force)
     train, bins, neurons = arrays["train_recon_data"].shape
+    further = f", session {session}" if session else ""
     click.echo(
-        f"{out}: {problem}, seed {seed}: {train} training and {len(arrays['valid_recon_data'])} "
-        f"validation trials, {bins} bins, {neurons} channels ({heldout} held out)"
+        f"{out}: {problem}, seed {seed}{further}: {train} training and "
+        f"{len(arrays['valid_recon_data'])} validation trials, {bins} bins, {neurons} channels "
+        f"({heldout} held out)"
     )
 
 

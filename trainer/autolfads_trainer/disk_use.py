@@ -71,7 +71,7 @@ class Plan:
     configuration: Mapping[str, Any]
     data: DataSizes
     mode: str
-    data_bytes: int  # the data file
+    data_bytes: int  # the data files
     generated: bool  # it lies in the run's folder
     texts: int  # bytes of all that is recorded in words: spec, configuration, search space, notes
 
@@ -102,7 +102,8 @@ class Plan:
     @property
     def checkpoint(self) -> int:
         """Bytes of one checkpoint."""
-        return checkpoint_bytes(self.configuration, self.data.train_trials, max(self.generations))
+        trials = sum(one.train_trials + one.valid_trials for one in self.data.sessions)
+        return checkpoint_bytes(self.configuration, trials, max(self.generations))
 
     @property
     def checkpoints(self) -> int:
@@ -135,12 +136,13 @@ def disk_use(
     data: DataSizes,
     *,
     data_bytes: int,
+    start_bytes: int = 0,
     notes: Sequence[str] = (),
 ) -> DiskUse:
     """Return what a run can need at most of the disk that its folder is on.
 
     `spec` is what the user asked for, `configuration` and `search_space` what it was resolved to,
-    `data_bytes` the size of the data file.
+    `data_bytes` the size of the data files, `start_bytes` of a checkpoint that members begin with.
     """
     said = (spec, configuration, search_space, list(notes))
     plan = Plan(
@@ -154,6 +156,7 @@ def disk_use(
     )
     whole = (
         beginning(plan)
+        + (one_file(start_bytes) * 2 if start_bytes else Use())
         + one_file(plan.checkpoint) * plan.checkpoints
         + history(plan)
         + workers(plan)
@@ -203,12 +206,13 @@ def workers(plan: Plan) -> Use:
 
 def results(plan: Plan) -> Use:
     """Return what the results take while they are made, the largest file twice."""
-    fitlog, summary = fitlog_bytes(plan), BLOCK + 64 * plan.tuned
-    others = [rates_bytes(plan), model_file_bytes(plan.configuration), report_bytes(plan), summary]
+    fitlog, summary = fitlog_bytes(plan), BLOCK + 64 * plan.tuned + 512 * len(plan.data.sessions)
+    rates = rates_bytes(plan)
+    others = [*rates, model_file_bytes(plan.configuration), report_bytes(plan), summary]
     # Digits take four of their eight bits when they are packed, and a little.
     archive = archive_bytes([fitlog * 3 // 4, *others])
     reached = one_file(RECORD + 12 * plan.members)  # the task names the newest of each member
-    whole = folder(8) * 3 + reached + one_file(summary) + INTERRUPTION * 3
+    whole = folder(8 + len(rates)) * 3 + reached + one_file(summary) + INTERRUPTION * 3
     for size in (*others, fitlog, archive, max(*others, fitlog, archive)):
         whole += one_file(size)
     return whole
@@ -219,15 +223,23 @@ def archive_bytes(contents: Sequence[int]) -> int:
     return BLOCK + sum(size + size // 1000 + 512 for size in contents)
 
 
-def rates_bytes(plan: Plan) -> int:
-    """Return the most that `lfads_output_*.h5` can have: a copy of the data, and every output."""
+def rates_bytes(plan: Plan) -> list[int]:
+    """Return the most that each session's `lfads_output_*.h5` can have.
+
+    A copy of the data (of all together, of which nobody knows here how large each is), and every
+    output.
+    """
     sizes = Sizes.of(plan.configuration["model"])
     inputs = sizes.co_dim + sizes.ext_input_dim
-    step = sizes.recon_data_dim + sizes.fac_dim + sizes.gen_dim + sizes.con_dim
-    step += 2 * sizes.co_dim + inputs
-    trial = sizes.recon_seq_len * step + 2 * sizes.ic_dim + sizes.gen_dim
-    trials = plan.data.train_trials + plan.data.valid_trials
-    return plan.data_bytes + NUMBER * trial * trials + 16 * BLOCK  # and HDF5's own books
+    found = []
+    for session, data in zip(sizes.sessions, plan.data.sessions, strict=True):
+        step = session.recon_data_dim + sizes.fac_dim + sizes.gen_dim + sizes.con_dim
+        step += 2 * sizes.co_dim + inputs
+        trial = sizes.recon_seq_len * step + 2 * sizes.ic_dim + sizes.gen_dim
+        trials = data.train_trials + data.valid_trials + data.test_trials
+        found.append(NUMBER * trial * trials + 16 * BLOCK)  # and HDF5's own books
+    found[0] += plan.data_bytes
+    return found
 
 
 def fitlog_bytes(plan: Plan) -> int:

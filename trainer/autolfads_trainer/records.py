@@ -15,6 +15,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 FORMAT: Literal[2] = 2  # raised when a record changes so that an older program would misread it
+# Of a run with several sessions: programs that know of one alone do not go on with it.
+NEWEST_FORMAT: Literal[3] = 3
 OLDEST_FORMAT = 1  # still read; nothing was taken away since
 
 Whole = Annotated[int, Field(ge=0)]
@@ -36,7 +38,7 @@ class Record(BaseModel):
     model_config = ConfigDict(
         frozen=True, alias_generator=to_camel, populate_by_name=True, extra="ignore"
     )
-    format: Literal[1, 2] = FORMAT
+    format: Literal[1, 2, 3] = FORMAT
 
 
 class Owner(Record):
@@ -93,8 +95,14 @@ class Run(Record):
     search_space: dict[str, dict[str, Any]]
     configuration: dict[str, Any]
     data: Data
+    further_data: tuple[Data, ...] = ()  # of the sessions after the first
     disk: DiskUse | None = None
     notes: tuple[str, ...] = ()
+
+    @property
+    def sessions(self) -> tuple[Data, ...]:
+        """The data of each session."""
+        return (self.data, *self.further_data)
 
 
 class Compared(Record):

@@ -32,7 +32,7 @@ from autolfads_trainer.disk_errors import (
 )
 from autolfads_trainer.publishing import publish
 from autolfads_trainer.records import (
-    FORMAT,
+    NEWEST_FORMAT,
     OLDEST_FORMAT,
     Assignment,
     End,
@@ -121,12 +121,12 @@ def _other_format(content: bytes) -> str | None:
         found = record.get("format")
     except (ValueError, AttributeError, RecursionError):
         return None
-    if type(found) is not int or OLDEST_FORMAT <= found <= FORMAT:
+    if type(found) is not int or OLDEST_FORMAT <= found <= NEWEST_FORMAT:
         return None
     maker = record.get("autolfads")
     needed = f"autolfads {maker}" if isinstance(maker, str) and len(maker) < 40 else "the version"
-    age = "a newer" if found > FORMAT else "an older"
-    reads = f"formats {OLDEST_FORMAT} to {FORMAT}"
+    age = "a newer" if found > NEWEST_FORMAT else "an older"
+    reads = f"formats {OLDEST_FORMAT} to {NEWEST_FORMAT}"
     return (
         f"was written by {age} version (format {found}; this one reads {reads}); "
         f"expected {needed} that made it"

@@ -116,6 +116,10 @@ capabilities:
   value: {{ include "autolfads.workerImage" . | quote }}
 - name: AUTOLFADS_OPERATOR_WORKER_COMMAND
   value: {{ .Values.worker.command | quote }}
+{{- with .Values.worker.allowImport }}
+- name: AUTOLFADS_OPERATOR_ALLOW_IMPORT
+  value: {{ join " " . | quote }}
+{{- end }}
 - name: AUTOLFADS_OPERATOR_GPU_DEVICE
   value: {{ .Values.worker.gpuDevice }}
 - name: AUTOLFADS_OPERATOR_SAVE_EVERY

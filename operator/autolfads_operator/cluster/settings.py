@@ -23,6 +23,7 @@ class OperatorSettings:
         uid, gid: whom pods run as: the owner of the volume's files.
         gpu_device: the device of workers that ask for a GPU; `auto` lets them train without.
         gpu_hour_price: of one GPU for an hour, to estimate what runs cost.
+        allow_import: modules in the workers' image whose classes configurations may name.
         worker_command: what starts a worker in its image.
     """
 
@@ -39,4 +40,5 @@ class OperatorSettings:
     gid: int = 10001
     gpu_device: str = "cuda"
     gpu_hour_price: float = 0.0
+    allow_import: tuple[str, ...] = ()
     worker_command: tuple[str, ...] = ("python", "-m", "autolfads_trainer.worker")

@@ -31,7 +31,17 @@ from autolfads_operator.controller.starts import (
     made_again,
     start_of,
 )
-from autolfads_trainer.records import Data, DiskUse, End, Outcome, Pbt, Run, Task
+from autolfads_trainer.records import (
+    FORMAT,
+    NEWEST_FORMAT,
+    Data,
+    DiskUse,
+    End,
+    Outcome,
+    Pbt,
+    Run,
+    Task,
+)
 from autolfads_trainer.store import RunFolder
 
 
@@ -82,7 +92,9 @@ def frozen(ledger: Ledger, outcome: Outcome) -> Run:
     asked = ledger.owner.spec.get("pbt", {})
     if not isinstance(asked, dict):
         raise TypeError("spec.pbt in owner.json is no mapping")
+    further = tuple(Data(**each) for each in result.get("furtherData", ()))
     return Run(
+        format=NEWEST_FORMAT if further else FORMAT,
         name=ledger.owner.name,
         seed=configuration["seed"],
         population=pbt["num_samples"],
@@ -98,6 +110,7 @@ def frozen(ledger: Ledger, outcome: Outcome) -> Run:
         search_space=result["searchSpace"],
         configuration=configuration,
         data=Data(**result["data"]),
+        further_data=further,
         disk=DiskUse(**disk) if disk else None,
         notes=tuple(result["notes"]),
     )

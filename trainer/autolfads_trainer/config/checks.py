@@ -94,6 +94,36 @@ class Choice:
 
 
 @dataclass(frozen=True)
+class Choices:
+    """A list of some of a few words."""
+
+    words: tuple[str, ...]
+
+    @property
+    def expected(self) -> str:
+        """What is expected, in words."""
+        return f"a list of some of {', '.join(self.words)}"
+
+    def __call__(self, value: Any) -> Any:
+        """Return `value`, a list of the words."""
+        known = isinstance(value, list) and all(
+            isinstance(word, str) and word in self.words for word in value
+        )
+        return value if known else _refuse(self)
+
+
+@dataclass(frozen=True)
+class Text:
+    """A text that is not empty."""
+
+    expected: str
+
+    def __call__(self, value: Any) -> Any:
+        """Return `value`, a text."""
+        return value if isinstance(value, str) and value else _refuse(self)
+
+
+@dataclass(frozen=True)
 class Words:
     """A list of texts; `null` is the empty list and, with `or_one`, one text a list of one."""
 

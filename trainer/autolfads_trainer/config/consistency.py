@@ -1,13 +1,14 @@
-"""What must fit together: sizes with the data, settings with one another; and what is not yet."""
+"""What must fit together: sizes with the data, settings with one another."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
 
+from autolfads_trainer.config import classes
 from autolfads_trainer.config.checks import Key
 from autolfads_trainer.config.defaults import MODEL_SIZES, DataSizes
-from autolfads_trainer.userinput import InputError, shown
+from autolfads_trainer.userinput import InputError
 
 Where = Callable[[Key], str]
 
@@ -23,7 +24,7 @@ def check_model(model: dict[str, Any], sizes: DataSizes, where: Where) -> list[s
     """Check the plain settings of `model`; return notes. Raises `InputError`."""
     for name, (size, words) in MODEL_SIZES.items():
         expected = getattr(sizes, size)
-        if model[name] != expected:
+        if name != "encod_data_dim" and model[name] != expected:  # that one with the read-in
             raise InputError(
                 f"{where(('model', name))}: found {model[name]}; expected {expected}, the {words}"
                 f" in {sizes.path} (without this key the size is read from there)"
@@ -62,14 +63,15 @@ def check_datamodule(
         return where(("datamodule", name))
 
     notes = _check_paths(data, sizes, at)
-    for name in ("reshuffle_tv_seed", "reshuffle_tv_ratio"):
-        if data[name] is not None:
-            raise InputError(f"{at(name)}: not supported yet: {shown(data[name])}; expected null")
-    if data["sv_rate"]:
-        raise InputError(
-            f"{at('sv_rate')}: not supported yet: {shown(data['sv_rate'])}; expected 0"
-        )
-    if data["sv_seed"]:
+    if data["reshuffle_tv_ratio"] is not None and data["reshuffle_tv_seed"] is None:
+        notes.append(f"{at('reshuffle_tv_ratio')}: is not used: reshuffle_tv_seed is null")
+    held_out = any(
+        part["_target_"] == classes.SAMPLE_VALIDATION
+        for part in model["train_aug_stack"]["transforms"]
+    )
+    if data["sv_rate"] and not held_out:
+        notes.append(f"{at('sv_rate')}: is not used: no stack has SampleValidation")
+    if data["sv_seed"] and not data["sv_rate"]:
         notes.append(f"{at('sv_seed')}: is not used: sv_rate is 0")
     start = model["ic_enc_seq_len"]
     if data["dm_ic_enc_seq_len"] not in (None, 0, start):
@@ -77,30 +79,43 @@ def check_datamodule(
             f"{at('dm_ic_enc_seq_len')}: found {data['dm_ic_enc_seq_len']};"
             f" expected model.ic_enc_seq_len, {start}"
         )
-    if data["batch_size"] > max(sizes.train_trials, 1):
-        raise InputError(
-            f"{at('batch_size')}: found {data['batch_size']}; expected at most the"
-            f" {sizes.train_trials} training trials in {sizes.path}"
-        )
+    _check_batch(data["batch_size"], sizes, at("batch_size"))
     for name, splits in (("batch_keys", ("train_", "valid_")), ("attr_keys", ("",))):
-        lacking = {
-            key: [split + key for split in splits if split + key not in sizes.keys]
-            for key in data[name]
-        }
-        missing = [dataset for datasets in lacking.values() for dataset in datasets]
-        if missing:
-            notes.append(f"datamodule.{name}: {sizes.path} has no {', '.join(missing)}")
-        data[name] = [key for key in data[name] if not lacking[key]]
+        wanted = [(key, split + key) for key in data[name] for split in splits]
+        lacking: set[str] = set()
+        for one in sizes.sessions:
+            missing = [(key, dataset) for key, dataset in wanted if dataset not in one.keys]
+            if missing:
+                told = ", ".join(dataset for _, dataset in missing)
+                notes.append(f"datamodule.{name}: {one.path} has no {told}")
+            lacking.update(key for key, _ in missing)
+        data[name] = [key for key in data[name] if key not in lacking]
     return notes
+
+
+def _check_batch(batch_size: int, sizes: DataSizes, where: str) -> None:
+    sessions = len(sizes.sessions)
+    most = max(sizes.largest_batch, 1)
+    if sessions <= batch_size <= most:
+        return
+    if sessions == 1:
+        expected = f"at most the {sizes.train_trials} training trials in {sizes.path}"
+    else:
+        smallest = min(sizes.sessions, key=lambda one: one.train_trials)
+        expected = (
+            f"{sessions} to {most}: it is divided among the {sessions} sessions, of which"
+            f" {smallest.path} has {smallest.train_trials} training trials"
+        )
+    raise InputError(f"{where}: found {batch_size}; expected {expected}")
 
 
 def _check_paths(data: dict[str, Any], sizes: DataSizes, at: Callable[[str], str]) -> list[str]:
     notes = []
+    paths = [one.path for one in sizes.sessions]
     for name in ("data_paths", "datafile_pattern"):
         said = data.pop(name)
-        if len(said) > 1:
-            raise InputError(f"{at(name)}: not supported yet: {len(said)} files; expected one")
-        if said and said[0] != sizes.path:
-            notes.append(f"datamodule.{name}: {said[0]} is not read; spec.data says {sizes.path}")
-    data["data_paths"] = [sizes.path]
+        if said and said not in (paths, [sizes.pattern]):
+            told = ", ".join(said)
+            notes.append(f"datamodule.{name}: {told} is not read; spec.data says {sizes.pattern}")
+    data["data_paths"] = paths
     return notes

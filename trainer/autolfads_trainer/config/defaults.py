@@ -15,7 +15,7 @@ from autolfads_trainer.config import classes
 
 @dataclass(frozen=True)
 class DataSizes:
-    """What the configuration needs to know of a data file."""
+    """What the configuration needs to know of a data file, and of those of further sessions."""
 
     path: str
     encod_dim: int  # held-in channels
@@ -26,6 +26,25 @@ class DataSizes:
     train_trials: int
     valid_trials: int
     keys: frozenset[str]  # every dataset in the file
+    test_trials: int = 0
+    pcr_dim: int = 0  # components that read-in and read-out can start from; 0: the file has none
+    missing: str = ""  # where the first of its data are missing (NaN), in words
+    others: tuple[DataSizes, ...] = ()  # of further sessions
+
+    @property
+    def sessions(self) -> tuple[DataSizes, ...]:
+        """Of every session; each has trials of the same steps and the same external input."""
+        return (self, *self.others)
+
+    @property
+    def pattern(self) -> str:
+        """What all files are, in words: the one, or how many and the first."""
+        return f"{len(self.sessions)} files, {self.path} …" if self.others else self.path
+
+    @property
+    def largest_batch(self) -> int:
+        """The most trials, of all sessions together, that a step can take."""
+        return len(self.sessions) * min(one.train_trials for one in self.sessions)
 
 
 # Keys of `model` that repeat a size of the data, with that size in words.
@@ -46,7 +65,7 @@ def default_configuration(sizes: DataSizes) -> dict[str, Any]:
         "model": _model(sizes),
         "datamodule": {
             "_target_": classes.DATAMODULE,
-            "batch_size": min(MAX_DEFAULT_BATCH, max(sizes.train_trials, 1)),
+            "batch_size": min(MAX_DEFAULT_BATCH, max(sizes.largest_batch, 1)),
         },
         "pbt": {
             "metric": "valid/recon_smth",
@@ -81,10 +100,10 @@ def _model(sizes: DataSizes) -> dict[str, Any]:
         "ic_dim": 64,
         "gen_dim": 200,
         "fac_dim": 100,
-        "readin": [{"_target_": classes.IDENTITY}],
+        "readin": _readin(sizes),
         "readout": {
             "_target_": classes.MODULE_LIST,
-            "modules": [{"_target_": classes.FAN_IN_LINEAR}],
+            "modules": [_readout(sizes)],
         },
         "train_aug_stack": {
             "_target_": classes.STACK,
@@ -124,6 +143,25 @@ def _model(sizes: DataSizes) -> dict[str, Any]:
         "kl_ic_scale": 1e-7,
         "kl_co_scale": 1e-7,
     }
+
+
+def _readin(sizes: DataSizes) -> list[dict[str, Any]]:
+    """Return that of one session, or a linear layer for each of several: neurons differ."""
+    if not sizes.others:
+        return [{"_target_": classes.IDENTITY}]
+    trained = {"_target_": classes.FAN_IN_LINEAR, "requires_grad": True}
+    if _has_pcr(sizes):
+        return [{**trained, "pcr_init": True}]
+    return [{**trained, "out_features": min(one.encod_dim for one in sizes.sessions)}]
+
+
+def _readout(sizes: DataSizes) -> dict[str, Any]:
+    start = {"pcr_init": True} if sizes.others and _has_pcr(sizes) else {}
+    return {"_target_": classes.FAN_IN_LINEAR, **start}
+
+
+def _has_pcr(sizes: DataSizes) -> bool:
+    return all(one.pcr_dim == sizes.pcr_dim > 0 for one in sizes.sessions)
 
 
 def _search_space() -> dict[str, Any]:

@@ -15,6 +15,7 @@ USED: dict[str, tuple[str, ...]] = {
     "pbt": tuple(sections.PbtSection.model_fields),
     "trainer": tuple(sections.TrainerSection.model_fields),
     "posterior_sampling": tuple(sections.PosteriorSamplingSection.model_fields),
+    "start": tuple(sections.StartSection.model_fields),
 }
 # What the existing pipeline's own engines want to know; here they have no meaning.
 IGNORED = ("ignore_warnings", "callbacks", "logger")

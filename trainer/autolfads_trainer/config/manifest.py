@@ -56,7 +56,7 @@ def layers_of(spec: Mapping[str, Any], config_file: Path | None, sizes: DataSize
 
 
 def _lay(layers: Layers, layer: dict[str, Any], source: str) -> None:
-    for section in ("model", "datamodule", "pbt", "trainer", "posterior_sampling"):
+    for section in ("model", "datamodule", "pbt", "trainer", "posterior_sampling", "start"):
         value = layer.get(section)
         if value is not None and not isinstance(value, dict):
             raise InputError(f"{source}: {section}: found {shown(value)}; expected a mapping")

@@ -11,23 +11,27 @@ from dataclasses import dataclass
 from typing import Annotated, Any
 
 from autolfads_trainer.config import classes
-from autolfads_trainer.config.bounds import SCALE, Bounds
+from autolfads_trainer.config.bounds import RATE, SCALE, Bounds
 from autolfads_trainer.config.checks import (
     AboveZero,
     Key,
-    Positive,
+    NotNegative,
     Rate,
     Scale,
     Section,
+    Switch,
     number,
     validate,
     whole,
 )
 from autolfads_trainer.config.defaults import DataSizes
 from autolfads_trainer.config.layers import DEFAULTS, Layers
+from autolfads_trainer.model.parameters import parameters_per_channel
+from autolfads_trainer.own_classes import check_own
 from autolfads_trainer.userinput import InputError, shown
 
 _OptionalSize = Annotated[int | None, whole(1, or_null=True)]
+_OptionalRate = Annotated[float | None, number(RATE, or_null=True)]
 _OptionalShape = Annotated[int | None, whole(0, or_null=True)]
 
 
@@ -35,14 +39,41 @@ class _Nothing(Section):
     """A class without arguments."""
 
 
-class _ReadinLinear(Section):
-    in_features: _OptionalSize = None
-    out_features: Positive
-
-
-class _ReadoutLinear(Section):
+class _Readin(Section):
     in_features: _OptionalSize = None
     out_features: _OptionalSize = None
+    pcr_init: Switch = False
+    requires_grad: Switch = False
+
+
+class _Readout(Section):
+    in_features: _OptionalSize = None
+    out_features: _OptionalSize = None
+    pcr_init: Switch = False
+    requires_grad: Switch = True
+
+
+class _OfSessions(Section):
+    """What is common to layers that are one for each file: `pcr_init` unless it is switched off."""
+
+    datafile_pattern: Any = None
+    pcr_init: Switch = True
+
+
+class _MultisessionReadin(_OfSessions):
+    out_features: _OptionalSize = None
+    requires_grad: Switch = False
+
+
+class _MultisessionReadout(_OfSessions):
+    in_features: _OptionalSize = None
+    requires_grad: Switch = True
+    recon_params: _OptionalSize = None
+
+
+class _MultisessionReconstruction(Section):
+    datafile_pattern: Any = None
+    recon: Any = None
 
 
 class _ZeroInflatedGamma(Section):
@@ -65,6 +96,28 @@ class _Autoregressive(Section):
     shape: _OptionalShape = None
 
 
+class _StudentT(Section):
+    loc: Annotated[float, number(Bounds())]
+    scale: AboveZero
+    df: AboveZero
+    shape: _OptionalShape = None
+
+
+class _SampleValidation(Section):
+    sv_rate: _OptionalRate = None
+    ic_enc_seq_len: _OptionalShape = None
+    recon_reduce_mean: Any = None
+
+
+class _SpikeJitter(Section):
+    width: NotNegative = 2  # steps
+
+
+class _TemporalShift(Section):
+    std: Scale = 3.0  # steps
+    max_shift: NotNegative = 6  # steps
+
+
 class _CoordinatedDropout(Section):
     cd_rate: Rate
     cd_pass_rate: Rate = 0.0
@@ -77,47 +130,166 @@ class Parts:
 
     model: dict[str, Any]
     said: Mapping[str, Any]  # all of `model`, as it was said
+    said_datamodule: Mapping[str, Any]
     sizes: DataSizes
     layers: Layers
     allow_import: Sequence[str]
     notes: list[str]
 
     def readin(self, value: Any) -> list[dict[str, Any]]:
-        """Return the read-in of the one session."""
-        role, key = "read-in", ("model", "readin")
-        part, at = self._only(value, key, role)
-        if part["_target_"] == classes.IDENTITY:
-            return [self._arguments(part, _Nothing, at)]
-        checked = self._arguments(part, _ReadinLinear, at)
-        self._same(checked, "in_features", self.model["encod_data_dim"], "encod_data_dim", at)
-        self.notes.append(
-            f"model.readin: the encoder sees {checked['out_features']} channels;"
-            f" model.encod_data_dim stays the data's {self.model['encod_data_dim']}"
-        )
-        return [checked]
+        """Return the read-in of each session, and see that the encoder sees as much of each."""
+        key = ("model", "readin")
+        found = [
+            self._readin(part, at, session)
+            for part, at, session in self._each(value, key, "read-in")
+        ]
+        seen = [
+            part.get("out_features", session.encod_dim)
+            for part, session in zip(found, self.sizes.sessions, strict=True)
+        ]
+        for (at, _), number_, session in zip(
+            self._places(value, key), seen, self.sizes.sessions, strict=False
+        ):
+            if number_ != seen[0]:
+                raise InputError(
+                    f"{self._where(at)}: gives {number_} channels of {session.path}; expected "
+                    f"{seen[0]}, as of {self.sizes.path}: the sessions have one encoder"
+                )
+        self._what_the_encoder_sees(seen[0], linear="out_features" in found[0])
+        return found
+
+    def _what_the_encoder_sees(self, channels: int, *, linear: bool) -> None:
+        """Check `encod_data_dim`: of one session the data's, or as users' files have it, this."""
+        own = self.sizes.encod_dim if not self.sizes.others else channels
+        said = self.model["encod_data_dim"]
+        key = ("model", "encod_data_dim")
+        if said not in (own, channels) and self.layers.origin(key) != DEFAULTS:
+            what = "the channels of encod_data in " + self.sizes.path
+            if linear:
+                what = f"{channels}, what the read-in gives" + (
+                    "" if self.sizes.others else f", or {own}, {what}"
+                )
+            else:
+                what = f"{own}, {what}"
+            raise InputError(
+                f"{self._where(key)}: found {said}; expected {what}"
+                " (without this key the size is read from there)"
+            )
+        self.model["encod_data_dim"] = own
+        if linear and not self.sizes.others:
+            self.notes.append(
+                f"model.readin: the encoder sees {channels} channels;"
+                f" model.encod_data_dim stays the data's {own}"
+            )
+
+    def _readin(self, part: dict[str, Any], at: Key, session: DataSizes) -> dict[str, Any]:
+        target = part["_target_"]
+        if target == classes.IDENTITY:
+            return self._arguments(part, _Nothing, at)
+        if target == classes.MULTISESSION_READIN:
+            checked = self._arguments(part, _MultisessionReadin, at)
+            checked |= {"_target_": classes.FAN_IN_LINEAR, "in_features": None}
+            checked.pop("datafile_pattern")
+        else:
+            if target == classes.LINEAR:
+                part = {"requires_grad": True, **part}
+            checked = self._arguments(part, _Readin, at)
+        self._same(checked, "in_features", session.encod_dim, _channels("encod", session), at)
+        if checked["pcr_init"]:
+            components = f"components of readin_weight in {session.path}"
+            self._same(checked, "out_features", self._components(session, at), components, at)
+        elif checked["out_features"] is None:
+            where = self._where((*at, "out_features"))
+            raise InputError(f"{where}: is missing; expected a whole number of at least 1")
+        return checked
+
+    def _components(self, session: DataSizes, at: Key) -> int:
+        if not session.pcr_dim:
+            raise InputError(
+                f"{self._where((*at, 'pcr_init'))}: found true; {session.path} has no"
+                " 'readin_weight' and 'readout_bias' to start from; expected false, or a file that"
+                " 'autolfads pcr' made"
+            )
+        return session.pcr_dim
 
     def readout(self, value: Any) -> dict[str, Any]:
-        """Return the read-out of the one session: each channel's parameters of recon_data."""
-        part, at = self._only(value, ("model", "readout"), "read-out")
-        checked = self._arguments(part, _ReadoutLinear, at)
-        self._same(checked, "in_features", self.model["fac_dim"], "model.fac_dim", at)
-        (reconstruction,) = self.reconstruction(self.said["reconstruction"])
-        each = classes.PARAMETERS[reconstruction["_target_"]]
-        channels = f"channels of recon_data in {self.sizes.path}"
+        """Return the read-out of each session: each channel's parameters of recon_data."""
+        recons = self.reconstruction(self.said["reconstruction"])
+        parts = self._each(value, ("model", "readout"), "read-out")
+        modules = [
+            self._readout(part, at, session, parameters_per_channel(recon))
+            for (part, at, session), recon in zip(parts, recons, strict=True)
+        ]
+        return {"_target_": classes.MODULE_LIST, "modules": modules}
+
+    def _readout(
+        self, part: dict[str, Any], at: Key, session: DataSizes, each: int
+    ) -> dict[str, Any]:
+        channels = _channels("recon", session)
         if each > 1:
-            channels = f"{each} for each of the {self.sizes.recon_dim} {channels}"
-        self._same(checked, "out_features", each * self.sizes.recon_dim, channels, at)
-        return {"_target_": classes.MODULE_LIST, "modules": [checked]}
+            channels = f"{each} for each of the {session.recon_dim} {channels}"
+        outputs, factors = each * session.recon_dim, self.model["fac_dim"]
+        target = part["_target_"]
+        if target == classes.IDENTITY:
+            self._arguments(part, _Nothing, at)
+            if factors != outputs:
+                raise InputError(
+                    f"{self._where((*at, '_target_'))}: found {target}, with {factors} factors "
+                    f"(model.fac_dim); expected {outputs}, {channels}, or a linear read-out"
+                )
+            return {**part, "out_features": outputs}
+        if target == classes.MULTISESSION_READOUT:
+            checked = self._arguments(part, _MultisessionReadout, at)
+            checked |= {"_target_": classes.FAN_IN_LINEAR, "out_features": None}
+            checked.pop("datafile_pattern")
+            said = checked.pop("recon_params")
+            if said not in (None, each):
+                raise InputError(
+                    f"{self._where((*at, 'recon_params'))}: found {said}; expected {each}, the "
+                    "parameters that the reconstruction has for each channel"
+                )
+        else:
+            checked = self._arguments(part, _Readout, at)
+        self._same(checked, "in_features", factors, "model.fac_dim", at)
+        self._same(checked, "out_features", outputs, channels, at)
+        if checked["pcr_init"]:
+            found = self._components(session, at)
+            if found != factors:
+                raise InputError(
+                    f"{self._where(('model', 'fac_dim'))}: found {factors}; expected {found}, the "
+                    f"components of readin_weight in {session.path}, since the read-out starts from"
+                    " them (pcr_init)"
+                )
+            if each > 1:
+                raise InputError(
+                    f"{self._where((*at, 'pcr_init'))}: found true, and the reconstruction has"
+                    f" {each} parameters for each channel; expected false: start values are of one"
+                )
+        return checked
 
     def reconstruction(self, value: Any) -> list[dict[str, Any]]:
-        """Return the reconstruction of the one session."""
-        part, at = self._only(value, ("model", "reconstruction"), "reconstruction")
+        """Return the reconstruction of each session."""
+        parts = self._each(value, ("model", "reconstruction"), "reconstruction")
+        return [self._reconstruction(*each) for each in parts]
+
+    def _reconstruction(self, part: dict[str, Any], at: Key, session: DataSizes) -> dict[str, Any]:
+        if part["_target_"] == classes.MULTISESSION_RECONSTRUCTION:
+            copies = self._arguments(part, _MultisessionReconstruction, at)["recon"]
+            at = (*at, "recon")
+            if isinstance(copies, dict):
+                copies = {name: each for name, each in copies.items() if name != "_partial_"}
+            part = self._part(copies, at, "reconstruction")
+            if part["_target_"] == classes.MULTISESSION_RECONSTRUCTION:
+                raise InputError(
+                    f"{self._where(at)}: found another one of it; expected one of many"
+                )
+        if classes.is_own(part["_target_"]):
+            return check_own("reconstruction", part, self._where(at))
         if part["_target_"] != classes.ZERO_INFLATED_GAMMA:
-            return [self._arguments(part, _Nothing, at)]
+            return self._arguments(part, _Nothing, at)
         checked = self._arguments(part, _ZeroInflatedGamma, at)
-        channels = f"channels of recon_data in {self.sizes.path}"
-        self._same(checked, "recon_dim", self.sizes.recon_dim, channels, at)
-        return [checked]
+        self._same(checked, "recon_dim", session.recon_dim, _channels("recon", session), at)
+        return checked
 
     def ic_prior(self, value: Any) -> dict[str, Any]:
         """Return the prior of the initial condition."""
@@ -129,45 +301,12 @@ class Parts:
         return self._prior(value, "co_prior", role, "co_dim")
 
     def train_aug_stack(self, value: Any) -> dict[str, Any]:
-        """Return the augmentations of training: none, or coordinated dropout."""
-        key = ("model", "train_aug_stack")
-        transforms, orders = self._stack(value, key)
-        if not transforms:
-            return _stack_of([])
-        if len(transforms) > 1:
-            raise InputError(
-                f"{self._where((*key, 'transforms'))}: not supported yet: {len(transforms)}"
-                " augmentations; expected at most one"
-            )
-        at = (*key, "transforms", "0")
-        part = self._part(transforms[0], at, "augmentation")
-        checked = self._arguments(part, _CoordinatedDropout, at)
-        steps = self.model["ic_enc_seq_len"]
-        self._same(checked, "ic_enc_seq_len", steps, "model.ic_enc_seq_len", at)
-        if orders["batch_order"] != orders["loss_order"]:
-            raise InputError(
-                f"{self._where((*key, 'loss_order'))}: not supported yet:"
-                f" {shown(orders['loss_order'])} with a batch_order of"
-                f" {shown(orders['batch_order'])}; expected both the same"
-            )
-        if not orders["batch_order"]:
-            self.notes.append(
-                "model.train_aug_stack: coordinated dropout is listed, but in neither order,"
-                " so there is none"
-            )
-            return _stack_of([])
-        return _stack_of([checked])
+        """Return the augmentations of training."""
+        return self._stack(value, "train_aug_stack")
 
     def infer_aug_stack(self, value: Any) -> dict[str, Any]:
-        """Return the augmentations of validation: none are supported."""
-        key = ("model", "infer_aug_stack")
-        transforms, _ = self._stack(value, key)
-        if transforms:
-            raise InputError(
-                f"{self._where((*key, 'transforms'))}: not supported yet: {shown(transforms)};"
-                " expected none"
-            )
-        return _stack_of([])
+        """Return the augmentations of validation."""
+        return self._stack(value, "infer_aug_stack")
 
     # What the parts have in common.
 
@@ -176,7 +315,12 @@ class Parts:
         part = self._part(value, at, role)
         if not self.model["variational"] and self.layers.origin((*at, "_target_")) == DEFAULTS:
             part = {"_target_": classes.NULL}
-        checked = self._arguments(part, _PRIORS[part["_target_"]], at)
+        own = classes.is_own(part["_target_"])
+        checked = (
+            check_own("prior", part, self._where(at))
+            if own
+            else self._arguments(part, _PRIORS[part["_target_"]], at)
+        )
         none = part["_target_"] == classes.NULL
         if none is self.model["variational"]:
             expected = "a prior" if none else f"{classes.NULL}: nothing is sampled"
@@ -185,24 +329,65 @@ class Parts:
                 f" expected {expected}, since model.variational is"
                 f" {str(self.model['variational']).lower()}"
             )
-        if not none:
+        if not none and not own:
             self._same(checked, "shape", self.model[dim], f"model.{dim}", at)
         return checked
 
-    def _stack(self, value: Any, key: Key) -> tuple[list[Any], dict[str, list[int]]]:
+    def _stack(self, value: Any, name: str) -> dict[str, Any]:
+        key = ("model", name)
         stack = self._part(value, key, "augmentation stack")
         unknown = [n for n in stack if n not in ("_target_", "transforms", *_ORDERS)]
         if unknown:  # tells the nearest
             validate(_Stack, {unknown[0]: None}, key, self._where)
-        transforms = stack.get("transforms")
-        transforms = self._list([] if transforms is None else transforms, (*key, "transforms"))
+        said = stack.get("transforms")
+        said = self._list([] if said is None else said, (*key, "transforms"))
         orders = {}
-        for name in _ORDERS:
-            order = stack.get(name)
-            if order is None or (not transforms and self._from_below(key, name)):
+        for order_name in _ORDERS:
+            order = stack.get(order_name)
+            if order is None or (not said and self._from_below(key, order_name)):
                 order = []
-            orders[name] = self._order(order, (*key, name), len(transforms))
-        return transforms, orders
+            orders[order_name] = self._order(order, (*key, order_name), len(said))
+        transforms = [
+            self._transform(part, (*key, "transforms", str(index)))
+            for index, part in enumerate(said)
+        ]
+        return self._without_idle(key, transforms, orders)
+
+    def _transform(self, value: Any, at: Key) -> dict[str, Any]:
+        part = self._part(value, at, "augmentation")
+        if classes.is_own(part["_target_"]):
+            return check_own("augmentation", part, self._where(at))
+        checked = self._arguments(part, _AUGMENTATIONS[part["_target_"]], at)
+        if "ic_enc_seq_len" in checked:
+            steps = self.model["ic_enc_seq_len"]
+            self._same(checked, "ic_enc_seq_len", steps, "model.ic_enc_seq_len", at)
+        if "sv_rate" in checked:
+            rate = self.said_datamodule.get("sv_rate") or 0.0
+            self._same(checked, "sv_rate", rate, "datamodule.sv_rate", at)
+            checked.pop("recon_reduce_mean")  # it is the model's
+        return checked
+
+    def _without_idle(
+        self, key: Key, transforms: list[dict[str, Any]], orders: dict[str, list[int]]
+    ) -> dict[str, Any]:
+        """Return the stack without what does nothing, which a note tells of."""
+        kept = []
+        for index, part in enumerate(transforms):
+            listed = any(index in order for order in orders.values())
+            if listed and part.get("sv_rate") != 0:
+                kept.append(index)
+                continue
+            named = part["_target_"].rpartition(".")[2]
+            why = "but in neither order" if not listed else "with a datamodule.sv_rate of 0"
+            self.notes.append(f"{'.'.join(key)}: {named} is listed {why}, so there is none")
+        return {
+            "_target_": classes.STACK,
+            "transforms": [transforms[index] for index in kept],
+            **{
+                name: [kept.index(index) for index in order if index in kept]
+                for name, order in orders.items()
+            },
+        }
 
     def _from_below(self, key: Key, order: str) -> bool:
         """Whether the stack was emptied by a layer that left the order as it was beneath."""
@@ -220,7 +405,7 @@ class Parts:
                 )
         if len(set(order)) != len(order):
             raise InputError(
-                f"{self._where(key)}: not supported yet: {shown(order)}; expected each index once"
+                f"{self._where(key)}: found {shown(order)}; expected each index at most once"
             )
         return [int(index) for index in order]
 
@@ -229,24 +414,39 @@ class Parts:
             return value
         raise InputError(f"{self._where(key)}: found {shown(value)}; expected a list")
 
-    def _only(self, value: Any, key: Key, role: str) -> tuple[dict[str, Any], Key]:
-        """Return the one part in `value`, a list or a ModuleList of one per session."""
+    def _each(self, value: Any, key: Key, role: str) -> list[tuple[dict[str, Any], Key, DataSizes]]:
+        """Return the part of each session, where it is written, and the session's sizes.
+
+        `value` is a list or a ModuleList with one for each session, one that is of all of them, or
+        a class that makes one for each.
+        """
+        sessions = self.sizes.sessions
+        items = self._places(value, key, role)
+        if not items:
+            raise InputError(f"{self._where(key)}: is empty; expected one {role}")
+        if len(items) not in (1, len(sessions)):
+            raise InputError(
+                f"{self._where(key)}: found {len(items)}; expected one {role} for each of the"
+                f" {len(sessions)} sessions, or one for all"
+            )
+        parts = [(self._part(item, at, role), at) for at, item in items]
+        if len(parts) == 1:
+            parts *= len(sessions)
+        return [(dict(part), at, one) for (part, at), one in zip(parts, sessions, strict=True)]
+
+    def _places(self, value: Any, key: Key, role: str = "") -> list[tuple[Key, Any]]:
         if isinstance(value, dict):
-            if classes.canonical(value.get("_target_")) != classes.MODULE_LIST:
+            target = classes.canonical(value.get("_target_"))
+            if target in _ONE_FOR_EACH:
+                return [(key, value)]
+            if target != classes.MODULE_LIST:
                 self._part(value, key, role)  # says what is wrong with a class of its own
                 raise InputError(f"{self._where(key)}: found one {role}; expected a list of one")
             unknown = [name for name in value if name not in ("_target_", "modules")]
             if unknown:
                 validate(_ModuleList, {unknown[0]: None}, key, self._where)
             value, key = value.get("modules"), (*key, "modules")
-        items = self._list(value, key)
-        if len(items) > 1:
-            raise InputError(
-                f"{self._where(key)}: not supported yet: {len(items)} sessions; expected one {role}"
-            )
-        if not items:
-            raise InputError(f"{self._where(key)}: is empty; expected one {role}")
-        return self._part(items[0], (*key, "0"), role), (*key, "0")
+        return [((*key, str(i)), item) for i, item in enumerate(self._list(value, key))]
 
     def _part(self, value: Any, key: Key, role: str) -> dict[str, Any]:
         """Return the mapping `value` with the canonical name of its class."""
@@ -266,7 +466,7 @@ class Parts:
             **validate(section, arguments, key, self._where),
         }
 
-    def _same(self, part: dict[str, Any], name: str, size: int, of: str, key: Key) -> None:
+    def _same(self, part: dict[str, Any], name: str, size: float, of: str, key: Key) -> None:
         """Fill in `name`, or check that it is the `size` that it repeats."""
         if part[name] is None:
             part[name] = size
@@ -284,7 +484,20 @@ _PRIORS: dict[str, type[Section]] = {
     classes.NULL: _Nothing,
     classes.NORMAL: _Normal,
     classes.AUTOREGRESSIVE: _Autoregressive,
+    classes.STUDENT_T: _StudentT,
 }
+_AUGMENTATIONS: dict[str, type[Section]] = {
+    classes.COORDINATED_DROPOUT: _CoordinatedDropout,
+    classes.SAMPLE_VALIDATION: _SampleValidation,
+    classes.SELECTIVE_BACKPROP: _Nothing,
+    classes.SPIKE_JITTER: _SpikeJitter,
+    classes.TEMPORAL_SHIFT: _TemporalShift,
+}
+_ONE_FOR_EACH = (
+    classes.MULTISESSION_READIN,
+    classes.MULTISESSION_READOUT,
+    classes.MULTISESSION_RECONSTRUCTION,
+)
 _ORDERS = ("batch_order", "loss_order")
 
 
@@ -298,11 +511,5 @@ class _ModuleList(Section):
     modules: Any = None
 
 
-def _stack_of(transforms: list[dict[str, Any]]) -> dict[str, Any]:
-    order = list(range(len(transforms)))
-    return {
-        "_target_": classes.STACK,
-        "transforms": transforms,
-        "batch_order": order,
-        "loss_order": list(order),
-    }
+def _channels(part: str, session: DataSizes) -> str:
+    return f"channels of {part}_data in {session.path}"

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from autolfads_trainer import own_classes
 from autolfads_trainer.config import classes, sections
+from autolfads_trainer.config.augmentations import check_augmentations
 from autolfads_trainer.config.checks import Section, validate
 from autolfads_trainer.config.consistency import check_datamodule, check_model
 from autolfads_trainer.config.defaults import DataSizes
@@ -38,9 +40,10 @@ def resolve(
     """Return the configuration of a run, of which `spec` is the manifest's spec as JSON.
 
     Layers, the last wins: the defaults, `config_file`, `spec.config`, the spec's own fields.
-    Modules in `allow_import` may be named by `_target_`; nothing is imported here.
+    Modules in `allow_import` may be named by `_target_`, and are imported then; nothing else is.
     Raises `InputError`: one sentence that names the key, what was found and what was expected.
     """
+    own_classes.allow(allow_import)
     layers = layers_of(spec, config_file, sizes)
     said, notes = used_keys(layers)
     interpolator = Interpolator(layers.tree, layers.where)
@@ -60,6 +63,8 @@ def resolve(
         "trainer": trainer,
         "posterior_sampling": sampling,
     }
+    if said.get("start"):
+        configuration["start"] = reader.plain("start", sections.StartSection)
     pbt["hps"], space, left_out = search_space_of(pbt["hps"], configuration, layers)
     if pbt["num_samples"] == 1:
         notes.append("population 1: no tuning takes place; every setting stays as configured")
@@ -105,8 +110,22 @@ class _Reader:
         model = self.plain("model", sections.ModelSection)
         self.notes.extend(check_model(model, self.sizes, self.layers.where))
         said = self.said["model"]
-        parts = Parts(model, said, self.sizes, self.layers, self.allow_import, self.notes)
+        parts = Parts(
+            model,
+            said,
+            self.said["datamodule"],
+            self.sizes,
+            self.layers,
+            self.allow_import,
+            self.notes,
+        )
         held = {name: getattr(parts, name)(said[name]) for name in sections.MODEL_PARTS}
+        check_augmentations(held, self.sizes, self.layers.where)
+        self.notes.extend(
+            f"{name}: is a class of one's own, which the engine knows nothing of: each member is"
+            " trained by the reference, alone and more slowly"
+            for name in classes.own_classes_of(held)
+        )
         return {"_target_": target, **model, **held}
 
     def datamodule(self, model: dict[str, Any]) -> dict[str, Any]:

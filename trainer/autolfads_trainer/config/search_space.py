@@ -14,7 +14,7 @@ from autolfads_trainer.config.checks import Choice, Key, Number, Section, Switch
 from autolfads_trainer.config.consistency import has_controller
 from autolfads_trainer.config.layers import DEFAULTS, Layers
 from autolfads_trainer.config.manifest import SPEC_SEARCH_SPACE
-from autolfads_trainer.config.tunable import SETTINGS, Setting
+from autolfads_trainer.config.tunable import INDEX, SETTINGS, Setting
 from autolfads_trainer.userinput import InputError, shown
 
 _AnyNumber = Annotated[float, number(Bounds())]
@@ -71,6 +71,7 @@ def search_space_of(
             if lacking:
                 notes.append(f"{path} is not tuned: the configuration has no {lacking}")
                 continue
+            path = _where_it_is(path, configuration)  # noqa: PLW2901
         checked, setting = _entry(entry, path, configuration, layers)
         as_file[path] = checked
         as_json[path] = _as_json(checked, setting)
@@ -101,9 +102,26 @@ def _lacking(path: str, configuration: dict[str, Any]) -> str:
     there = {
         "": True,
         "controller": has_controller(model),
-        "coordinated dropout": bool(model["train_aug_stack"]["transforms"]),
+        "coordinated dropout": any(
+            part["_target_"] == classes.COORDINATED_DROPOUT
+            for part in model["train_aug_stack"]["transforms"]
+        ),
     }
     return "" if there[setting.of] else setting.of
+
+
+def _where_it_is(path: str, configuration: dict[str, Any]) -> str:
+    """Return a default path with the index that its augmentation has in this configuration."""
+    setting = next(s for s in SETTINGS if s.at(path))
+    if INDEX not in setting.path:
+        return path
+    transforms = configuration["model"]["train_aug_stack"]["transforms"]
+    index = next(
+        number
+        for number, part in enumerate(transforms)
+        if part["_target_"] == classes.COORDINATED_DROPOUT
+    )
+    return setting.path.replace(INDEX, str(index))
 
 
 def _entry(

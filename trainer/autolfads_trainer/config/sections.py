@@ -13,6 +13,7 @@ from autolfads_trainer.config.bounds import SCALE, Bounds
 from autolfads_trainer.config.checks import (
     AboveZero,
     Choice,
+    Choices,
     NotNegative,
     Number,
     Positive,
@@ -20,6 +21,7 @@ from autolfads_trainer.config.checks import (
     Scale,
     Section,
     Switch,
+    Text,
     Words,
     number,
     whole,
@@ -98,7 +100,10 @@ class DatamoduleSection(Section):
     batch_keys: _Names = Field(default_factory=list)
     attr_keys: _Names = Field(default_factory=list)
     reshuffle_tv_seed: Annotated[int | None, whole(0, or_null=True)] = None
-    reshuffle_tv_ratio: Annotated[float | None, number(Bounds(0, 1), or_null=True)] = None
+    reshuffle_tv_ratio: Annotated[
+        float | None,
+        number(Bounds(0, 1, lowest_included=False, highest_included=False), or_null=True),
+    ] = None
     sv_rate: Annotated[float | None, number(Bounds(0, 1, highest_included=False), or_null=True)] = (
         None
     )
@@ -155,6 +160,25 @@ class PosteriorSamplingSection(Section):
     """`posterior_sampling`, as far as it is used."""
 
     num_samples: Positive
+
+
+# What a model is made of, by the first word of its weights' names.
+MODEL_WEIGHTS = (
+    *("readin", "encoder", "decoder", "readout", "recon"),
+    *("ic_prior", "co_prior"),
+)
+DYNAMICS = ("encoder", "decoder", "ic_prior", "co_prior")
+
+
+_Parts = Annotated[list[str], BeforeValidator(Choices(MODEL_WEIGHTS))]
+
+
+class StartSection(Section):
+    """`start`: the trained model that members begin with, and what of it stays as it is."""
+
+    checkpoint: Annotated[str, BeforeValidator(Text("the path of a checkpoint"))]
+    parts: _Parts = Field(default_factory=lambda: list(DYNAMICS))
+    frozen: _Parts = Field(default_factory=list)
 
 
 class SeedSection(Section):

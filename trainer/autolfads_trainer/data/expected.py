@@ -34,13 +34,21 @@ def finite(values: Floats, name: str, path: Path) -> None:
     refuse(~np.isfinite(values), values, name, path, "a finite number")
 
 
+def finite_or_missing(values: Floats, name: str, path: Path) -> None:
+    """Refuse what is infinite, and nothing but NaN, which says that data are missing."""
+    refuse(np.isinf(values), values, name, path, "a finite number")
+    if np.isnan(values).all():
+        raise InputError(f"{path}: '{name}' holds nothing but NaN; expected data")
+
+
+# Each of those that follow lets NaN pass: what is missing is of no kind.
 def counts(values: Floats, name: str, path: Path) -> None:
     """Refuse what is no spike count: the Poisson costs are defined for whole numbers from 0."""
-    # `not (>= 0)` is true for NaN as well.
-    refuse(~(values >= 0) | ~np.isfinite(values), values, name, path, "a count of 0 or more")
-    refuse(values != np.round(values), values, name, path, "a whole number of spikes")
+    there = ~np.isnan(values)
+    refuse((values < 0) | np.isinf(values), values, name, path, "a count of 0 or more")
+    refuse(there & (values != np.round(values)), values, name, path, "a whole number of spikes")
     refuse(values > MOST_SPIKES, values, name, path, f"at most {MOST_SPIKES} spikes in a bin")
-    if not values.any():
+    if not values[there].any():
         raise InputError(f"{path}: '{name}' holds no spike at all; expected spike counts")
 
 
@@ -49,15 +57,18 @@ def above(least: float, *, or_zero: bool, of: str) -> Check:
     expected = f"{'0 or ' if or_zero else ''}a number above {least:g}, which is all that {of} takes"
 
     def check(values: Floats, name: str, path: Path) -> None:
-        finite(values, name, path)
-        wrong = ~(values > np.float32(least))
+        finite_or_missing(values, name, path)
+        wrong = values <= np.float32(least)
         refuse(wrong & (values != 0) if or_zero else wrong, values, name, path, expected)
 
     return check
 
 
 def expected_by(reconstruction: Mapping[str, Any]) -> Check:
-    """Return the check for an item of `model.reconstruction` in a resolved configuration."""
+    """Return the check for an item of `model.reconstruction` in a resolved configuration.
+
+    Of a user's own reconstruction nothing is known.
+    """
     target: str = reconstruction["_target_"]
     name = target.rpartition(".")[2]
     if target in classes.OF_COUNTS:
@@ -66,4 +77,4 @@ def expected_by(reconstruction: Mapping[str, Any]) -> Check:
         return above(0, or_zero=False, of=name)
     if target == classes.ZERO_INFLATED_GAMMA:
         return above(reconstruction["gamma_loc"], or_zero=True, of=name)
-    return finite
+    return finite_or_missing

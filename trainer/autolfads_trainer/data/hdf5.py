@@ -1,10 +1,10 @@
 """Reading a user's HDF5 file: every mistake is found here, before anything trains.
 
 Datasets are `(trials, time, channels)`. Required: `{train,valid}_{encod,recon}_data`, spike counts
-per bin (or what another reconstruction takes: see `expected`); `encod` holds the held-in channels,
-which are the first ones of `recon`. Optional:
-`{split}_ext_input`, and `{split}_truth` with `conversion_factor` (truth / factor = true rates in
-spikes per bin).
+per bin (or what another reconstruction takes: see `expected`), NaN where they are missing; `encod`
+holds the held-in channels, which are the first ones of `recon`. Optional: `{split}_ext_input`;
+`{split}_truth` with `conversion_factor` (truth / factor = true rates in spikes per bin);
+`test_encod_data`, with or without `test_recon_data`; `readin_weight` and `readout_bias`.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from autolfads_trainer.config.defaults import DataSizes
-from autolfads_trainer.data.expected import Check, Floats, counts, finite, refuse
+from autolfads_trainer.data.expected import Check, Floats, finite, finite_or_missing, refuse
+from autolfads_trainer.data.reshuffle import Indices, TrialOrder
 from autolfads_trainer.data.safety import (
     BROKEN,
     Declared,
@@ -30,13 +31,19 @@ from autolfads_trainer.data.safety import (
     described,
     refuse_what_does_not_fit,
 )
+from autolfads_trainer.data.starts import StartArrays, read_start
 from autolfads_trainer.disk_errors import may_pass
 from autolfads_trainer.userinput import InputError, is_special, nearest
 
 SPLITS = ("train", "valid")
+TEST = "test"
 REQUIRED = tuple(f"{split}_{part}_data" for split in SPLITS for part in ("encod", "recon"))
 EXT_INPUT = tuple(f"{split}_ext_input" for split in SPLITS)
-OPTIONAL = (*EXT_INPUT, *(f"{split}_truth" for split in SPLITS))
+OPTIONAL = (
+    *EXT_INPUT,
+    *(f"{split}_truth" for split in SPLITS),
+    *(f"{TEST}_{part}" for part in ("encod_data", "recon_data", "ext_input", "truth")),
+)
 
 MOST_NAMES = 10_000  # datasets in a file; all are kept, and named in errors
 _NAMES_TOLD = 20
@@ -44,29 +51,68 @@ _NAMES_TOLD = 20
 
 @dataclass(frozen=True)
 class SplitArrays:
-    """One split. `ext_input` has zero channels where there is none; `truth` is in rates per bin."""
+    """One split. `ext_input` has zero channels where there is none; `truth` is in rates per bin.
+
+    Of test trials `recon` may be unknown: then it has no steps and no channels.
+    """
 
     encod: Floats  # (trials, T, D)
     recon: Floats  # (trials, R, N)
     ext_input: Floats  # (trials, T to R, X)
     truth: Floats | None  # (trials, R, N)
 
+    def take(self, trials: Indices) -> SplitArrays:
+        """Return the given trials."""
+        truth = None if self.truth is None else self.truth[trials]
+        return SplitArrays(self.encod[trials], self.recon[trials], self.ext_input[trials], truth)
+
 
 @dataclass(frozen=True)
 class Recording:
-    """One checked file: its two splits, the names of all its datasets, and what to tell users."""
+    """One checked file: its splits, the names of all its datasets, and what to tell users."""
 
     path: Path
     train: SplitArrays
     valid: SplitArrays
     keys: frozenset[str]
     notes: tuple[str, ...]
+    test: SplitArrays | None = None
+    pcr: StartArrays | None = None
+    order: TrialOrder | None = None  # where the trials were shuffled anew
 
     def refuse_unless(self, expected: Check) -> None:
         """Raise `InputError` for numbers that are not as `expected`."""
         for split, arrays in zip(SPLITS, (self.train, self.valid), strict=True):
             expected(arrays.encod, f"{split}_encod_data", self.path)
             expected(arrays.recon, f"{split}_recon_data", self.path)
+
+    def reshuffled(self, seed: int, ratio: float | None) -> Recording:
+        """Return it with trials of training and validation mixed, and split anew: `reshuffle`."""
+        trials = len(self.train.encod), len(self.valid.encod)
+        order = TrialOrder.drawn(*trials, seed, ratio)
+        both = {
+            name: np.concatenate([mine, other])
+            for name, mine in vars(self.train).items()
+            if mine is not None and (other := getattr(self.valid, name)) is not None
+        }
+        whole = replace(self.train, truth=None, **both)
+        return replace(
+            self, train=whole.take(order.train), valid=whole.take(order.valid), order=order
+        )
+
+    @property
+    def missing(self) -> str:
+        """The first place where data are missing, in words; empty where none are."""
+        for split, arrays in zip(SPLITS, (self.train, self.valid), strict=True):
+            for part in ("recon", "encod"):
+                gone = np.isnan(getattr(arrays, part))
+                if gone.any():
+                    trial, step, channel = (int(index[0]) for index in np.nonzero(gone))
+                    return (
+                        f"'{split}_{part}_data' holds NaN at trial {trial}, time step {step}, "
+                        f"channel {channel} ({int(gone.sum())} such values)"
+                    )
+        return ""
 
     @property
     def sizes(self) -> DataSizes:
@@ -82,6 +128,9 @@ class Recording:
             train_trials=trials,
             valid_trials=self.valid.encod.shape[0],
             keys=self.keys,
+            test_trials=0 if self.test is None else len(self.test.encod),
+            pcr_dim=0 if self.pcr is None else self.pcr.readin_weight.shape[1],
+            missing=self.missing,
         )
 
 
@@ -123,10 +172,11 @@ def fingerprint(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def read_recording(path: Path, expected: Check = counts) -> Recording:
+def read_recording(path: Path, expected: Check = finite_or_missing) -> Recording:
     """Read and check one file, whose numbers must be as `expected`.
 
-    Raises `InputError` naming file, dataset and trial.
+    Raises `InputError` naming file, dataset and trial. What a reconstruction takes is known later,
+    with the configuration: `Recording.refuse_unless`.
     """
     with opened(path) as file:
         keys = _names(file, path)
@@ -144,6 +194,8 @@ def read_recording(path: Path, expected: Check = counts) -> Recording:
         _check_shapes(arrays, path)
         factor = _conversion_factor(file, keys, path)
         train, valid = (_split(datasets, split, arrays, factor, path) for split in SPLITS)
+        test = _test(datasets, train, expected, factor, path)
+        pcr = read_start(file, keys, train.encod.shape[2], train.recon.shape[2], path)
     for name, other in (EXT_INPUT, EXT_INPUT[::-1]):
         if name in keys and other not in keys:
             raise InputError(f"{path}: has '{name}' but no '{other}'; expected both or neither")
@@ -152,8 +204,8 @@ def read_recording(path: Path, expected: Check = counts) -> Recording:
             f"{path}: train_ext_input has {_shape(train.ext_input)}; "
             f"valid_ext_input has {_shape(valid.ext_input)}; expected the same steps and channels"
         )
-    notes = _notes(train, valid, keys, path)
-    return Recording(path, train, valid, keys, notes)
+    notes = _notes(train, valid, path)
+    return Recording(path, train, valid, keys, notes, test, pcr)
 
 
 def _names(file: h5py.File, path: Path) -> frozenset[str]:
@@ -233,23 +285,62 @@ def _split(
     arrays: dict[str, Floats],
     factor: float,
     path: Path,
+    recon_steps: int | None = None,
 ) -> SplitArrays:
     encod, recon = arrays[f"{split}_encod_data"], arrays[f"{split}_recon_data"]
     trials, encod_steps, _ = encod.shape
+    most = recon.shape[1] if recon_steps is None else recon_steps
     ext_input = np.zeros((trials, encod_steps, 0), np.float32)
     name = f"{split}_ext_input"
     if name in datasets:
         ext_input = _values(datasets[name], path)
-        if ext_input.shape[0] != trials or not encod_steps <= ext_input.shape[1] <= recon.shape[1]:
+        if ext_input.shape[0] != trials or not encod_steps <= ext_input.shape[1] <= most:
             raise InputError(
                 f"{path}: '{name}' has {_shape(ext_input)}; expected {trials} trials and "
-                f"{encod_steps} to {recon.shape[1]} time steps"
+                f"{encod_steps} to {most} time steps"
             )
         finite(ext_input, name, path)
     truth = datasets.get(f"{split}_truth")
     return SplitArrays(
         encod, recon, ext_input, None if truth is None else _truth(truth, recon, factor, path)
     )
+
+
+def _test(
+    datasets: dict[str, Declared], like: SplitArrays, expected: Check, factor: float, path: Path
+) -> SplitArrays | None:
+    """Return the test trials; None where there are none."""
+    name = f"{TEST}_encod_data"
+    if name not in datasets:
+        return None
+    encod = _values(datasets[name], path)
+    expected(encod, name, path)
+    if encod.shape[1:] != like.encod.shape[1:]:
+        raise InputError(
+            f"{path}: {name} has {_shape(encod)}; train_encod_data has {_shape(like.encod)}; "
+            "expected the same time steps and channels"
+        )
+    shape = (len(encod), *like.recon.shape[1:])
+    recon_name = f"{TEST}_recon_data"
+    known = recon_name in datasets
+    recon = np.zeros((len(encod), 0, 0), np.float32)
+    if known:
+        recon = _values(datasets[recon_name], path)
+        expected(recon, recon_name, path)
+        if recon.shape != shape:
+            raise InputError(
+                f"{path}: {recon_name} has {_shape(recon)}; expected {_shape(np.empty(shape))}, "
+                "as train_recon_data has, for each trial of test_encod_data"
+            )
+    elif f"{TEST}_truth" in datasets:
+        datasets = {key: found for key, found in datasets.items() if key != f"{TEST}_truth"}
+    found = _split(datasets, TEST, {name: encod, recon_name: recon}, factor, path, shape[1])
+    if found.ext_input.shape[1:] != like.ext_input.shape[1:]:
+        raise InputError(
+            f"{path}: test_ext_input has {_shape(found.ext_input)}; train_ext_input has "
+            f"{_shape(like.ext_input)}; expected the same steps and channels"
+        )
+    return found
 
 
 def _truth(found: Declared, recon: Floats, factor: float, path: Path) -> Floats:
@@ -296,20 +387,17 @@ def _shape(array: Floats) -> str:
     return "({} trials, {} steps, {} channels)".format(*array.shape)
 
 
-def _notes(
-    train: SplitArrays, valid: SplitArrays, keys: frozenset[str], path: Path
-) -> tuple[str, ...]:
+def _notes(train: SplitArrays, valid: SplitArrays, path: Path) -> tuple[str, ...]:
     notes = []
     for split, arrays in zip(SPLITS, (train, valid), strict=True):
         steps, channels = arrays.encod.shape[1:]
-        if not np.array_equal(arrays.encod, arrays.recon[:, :steps, :channels]):
+        seen = arrays.recon[:, :steps, :channels]
+        if not np.array_equal(arrays.encod, seen, equal_nan=True):
             notes.append(
                 f"{path.name}: {split}_encod_data is not the first {steps} steps and {channels} "
                 f"channels of {split}_recon_data: bps and co_bps, which take it to be, may mislead"
             )
-    if "test_encod_data" in keys:
-        notes.append(f"{path.name}: the test split is copied to the results, not inferred yet")
-    silent = int((train.recon.sum(axis=(0, 1)) == 0).sum())
+    silent = int((np.nansum(train.recon, axis=(0, 1)) == 0).sum())
     if silent:
         notes.append(f"{path.name}: {silent} channels have no spike in the training trials")
     return tuple(notes)

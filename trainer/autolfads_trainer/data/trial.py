@@ -12,7 +12,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-from autolfads_trainer.data.expected import finite
 from autolfads_trainer.data.hdf5 import read_recording
 from autolfads_trainer.data.memory import usable_memory
 from autolfads_trainer.userinput import InputError
@@ -56,7 +55,7 @@ def _limit(cpu_seconds: int) -> None:
 if __name__ == "__main__":
     _limit(int(sys.argv[2]))
     try:
-        read_recording(Path(sys.argv[1]), finite)
+        read_recording(Path(sys.argv[1]))
     except InputError as refusal:
         sys.stdout.buffer.write(str(refusal).encode())
         sys.exit(_REFUSED)

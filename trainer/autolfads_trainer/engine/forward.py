@@ -22,7 +22,7 @@ from autolfads_trainer.engine.loops import loops_for
 from autolfads_trainer.engine.products import affine
 from autolfads_trainer.model.encoder import controller_input
 from autolfads_trainer.model.lfads import LFADS, LFADSOutput
-from autolfads_trainer.model.noise import Noise
+from autolfads_trainer.model.noise import Noise, Samples
 
 Parameters = Mapping[str, Tensor]
 
@@ -33,13 +33,6 @@ class Encoded(NamedTuple):
     ic_mean: Tensor  # (B, I)
     ic_std: Tensor  # (B, I)
     controller: Tensor | None  # (R, B, 2C)  what the controller sees of it
-
-
-class Samples(NamedTuple):
-    """Standard normal numbers by which the posteriors are sampled."""
-
-    ic: Tensor  # (B, I)
-    co: Tensor  # (R, B, U)
 
 
 @dataclass(frozen=True)
@@ -60,6 +53,7 @@ def forward(
     encod_data: Tensor,
     ext_input: Tensor | None = None,
     *,
+    session: int = 0,
     noise: Noise | None = None,
     dropout_rate: Tensor | None = None,
     sample: bool = False,
@@ -69,22 +63,19 @@ def forward(
         ext_input = encod_data.new_zeros(*encod_data.shape[:2], model.sizes.ext_input_dim)
     data, external = encod_data.transpose(0, 1).contiguous(), ext_input.transpose(0, 1)
     one = Pass(model, dict(model.named_parameters()), Dropping(noise, dropout_rate))
-    encoded = one.encode(data)
-    samples = Samples(noise.ic_sample, noise.co_sample) if sample and noise is not None else None
-    return trials_first(model, encoded, one.decode(encoded, external, samples))
+    encoded = one.encode(one.read_in(session, data))
+    samples = noise.samples if sample and noise is not None else None
+    return trials_first(model, session, encoded, one.decode(encoded, external, samples))
 
 
-def trials_first(model: LFADS, encoded: Encoded, decoded: Decoded) -> LFADSOutput:
-    """Return what a pass gives as the model gives it, rates and all."""
+def trials_first(model: LFADS, session: int, encoded: Encoded, decoded: Decoded) -> LFADSOutput:
+    """Return what a pass gives of a session's trials as the model gives it, rates and all."""
     turned = {
         name: value if value.dim() == 2 else value.transpose(0, 1)
         for name, value in vars(decoded).items()
     }
-    of = model.reconstruction
-    output_params = of.reshape_output_params(model.readout[0](turned["factors"]))
     return LFADSOutput(
-        output_params=output_params,
-        output_means=of.compute_means(output_params),
+        **model.read_out(session, turned["factors"]),
         ic_mean=encoded.ic_mean,
         ic_std=encoded.ic_std,
         **turned,
@@ -92,17 +83,21 @@ def trials_first(model: LFADS, encoded: Encoded, decoded: Decoded) -> LFADSOutpu
 
 
 class Pass:
-    """One pass: `encode`, then `decode`. Sizes and settings are the model's."""
+    """One pass: `read_in`, `encode`, then `decode`. Sizes and settings are the model's."""
 
     def __init__(self, model: LFADS, parameters: Parameters, dropping: Dropping) -> None:
         self.sizes, self.parameters, self.dropping = model.sizes, parameters, dropping
         self.clip: float = model.decoder.rnn.cell.gen_cell.clip
         self.ic_post_var_min = model.encoder.ic_post_var_min
 
+    def read_in(self, session: int, data: Tensor) -> Tensor:
+        """Take a session's `data (T, B, D)` to what the encoder sees of any."""
+        if f"readin.{session}.weight" not in self.parameters:
+            return data
+        return affine(data, *self._layer(f"readin.{session}"))
+
     def encode(self, data: Tensor) -> Encoded:
-        """Infer the initial condition of `data (T, B, D)`, and what the controller is to see."""
-        if "readin.0.weight" in self.parameters:
-            data = affine(data, *self._layer("readin.0"))
+        """Infer the initial condition of what was read in, and what the controller is to see."""
         # What the encoders get: the data, some of it dropped, and 1.
         inputs = data.new_ones(*data.shape[:-1], data.shape[-1] + 1)
         mask = self.dropping.mask("encoder", data)

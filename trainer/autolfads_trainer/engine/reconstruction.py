@@ -10,57 +10,96 @@ from autolfads_trainer.engine.products import affine
 from autolfads_trainer.engine.readout import PoissonLoss, Target
 from autolfads_trainer.engine.series import Series
 from autolfads_trainer.model.lfads import LFADS
-from autolfads_trainer.model.poisson import poisson_nll
+from autolfads_trainer.model.poisson import log_factorial, poisson_nll
 from autolfads_trainer.model.reconstructions import Poisson, PoissonBPS
 from autolfads_trainer.model.reconstructions.poisson import bits, null_log_rates
 from autolfads_trainer.model.with_parameters import below, with_parameters
+from autolfads_trainer.training.augmentations.base import (
+    OF_A_BATCH,
+    Effect,
+    heldout_mean,
+    mean_of,
+)
+from autolfads_trainer.training.loss import Reconstructed
 from autolfads_trainer.training.scores import Scores
-
-_OF_A_BATCH = (-3, -2, -1)  # time, trials, channels
 
 
 def reconstruction(
     model: LFADS,
+    session: int,
+    parameters: Parameters,
+    factors: Tensor,
+    batch: Series,
+    effect: Effect,
+    scores: Scores | None,
+) -> Reconstructed:
+    """Return what a session's `factors (R, B, F)` cost, and add to the scores."""
+    in_one_piece = type(model.reconstructions[session]) in (Poisson, PoissonBPS)
+    if in_one_piece and effect.only_flows:
+        return _in_one_piece(model, session, parameters, factors, batch, effect.flows, scores)
+    return _as_defined(model, session, parameters, factors, batch, effect, scores)
+
+
+def _readout(parameters: Parameters, session: int) -> tuple[Tensor, Tensor]:
+    return parameters[f"readout.{session}.weight"], parameters[f"readout.{session}.bias"]
+
+
+def _in_one_piece(
+    model: LFADS,
+    session: int,
     parameters: Parameters,
     factors: Tensor,
     batch: Series,
     flows: Tensor | None,
     scores: Scores | None,
-) -> Tensor:
-    """Return the mean of the loss of `factors (R, B, F)`, and add to the scores.
+) -> Reconstructed:
+    truth = batch.truth if scores is not None else None
+    known = batch.log_factorials
+    if known is None:
+        known = log_factorial(batch.recon).sum(dim=(-3, -1), dtype=torch.float64)
+    target = Target(batch.recon, known.sum(dim=-1), flows, truth)
+    mean, sums, errors = PoissonLoss.apply(factors, *_readout(parameters, session), target)
+    if scores is not None:
+        scores.add_sums(sums, batch.recon.sum(dim=-2), float(batch.trials), session)
+        _add_errors(scores, session, batch, errors)
+    if type(model.reconstructions[session]) is PoissonBPS:
+        null = poisson_nll(null_log_rates(batch.recon), batch.recon).mean(dim=OF_A_BATCH)
+        mean = (mean - null) / bits(batch.recon).squeeze(OF_A_BATCH)
+    return Reconstructed(mean, mean.detach() * float("nan"))
 
-    `flows (T, B, D)` is 1 where a held-in element's loss has a gradient, else 0; None: each has.
-    """
-    of, truth = model.reconstruction, batch.truth if scores is not None else None
-    readout = parameters["readout.0.weight"], parameters["readout.0.bias"]
-    mean: Tensor
-    if type(of) in (Poisson, PoissonBPS):
-        target = Target(batch.recon, batch.log_factorials.sum(dim=-1), flows, truth)
-        mean, sums, errors = PoissonLoss.apply(factors, *readout, target)
-        if scores is not None:
-            scores.add_sums(sums, batch.recon.sum(dim=-2), batch.trials)
-        if type(of) is PoissonBPS:
-            null = poisson_nll(null_log_rates(batch.recon), batch.recon).mean(dim=_OF_A_BATCH)
-            mean = (mean - null) / bits(batch.recon).squeeze(_OF_A_BATCH)
-    else:
-        own, outputs = below("recon.0.", parameters), affine(factors, *readout)
-        output_params = of.reshape_output_params(outputs)
-        elements = with_parameters(of, own, "compute_loss", batch.recon, output_params)
-        mean = _blocked(elements, flows).mean(dim=_OF_A_BATCH)
-        if truth is not None:
-            means = with_parameters(of, own, "compute_means", output_params.detach()).detach()
-            errors = (means - truth).square_().sum(dim=(-3, -2))
-    if scores is not None and batch.truth_sums is not None:
+
+def _as_defined(
+    model: LFADS,
+    session: int,
+    parameters: Parameters,
+    factors: Tensor,
+    batch: Series,
+    effect: Effect,
+    scores: Scores | None,
+) -> Reconstructed:
+    of, own = model.reconstructions[session], below(f"recon.{session}.", parameters)
+    output_params = of.reshape_output_params(affine(factors, *_readout(parameters, session)))
+    elements = with_parameters(of, own, "compute_loss", batch.recon, output_params)
+    if scores is not None:
+        given = output_params.detach()
+        if of.counts:
+            _add_counts(scores, session, batch, given[..., 0])
+        if batch.truth is not None:
+            means = with_parameters(of, own, "compute_means", given).detach()
+            _add_errors(scores, session, batch, (means - batch.truth).square_().sum(dim=(-3, -2)))
+    return Reconstructed(mean_of(elements, effect), heldout_mean(elements, effect))
+
+
+def _add_counts(scores: Scores, session: int, batch: Series, log_rates: Tensor) -> None:
+    nll, spikes = torch.exp(log_rates) - batch.recon * log_rates, batch.recon
+    bins: Tensor | float = float(batch.trials)
+    if batch.observed is not None:
+        nll, spikes = nll * batch.observed, spikes * batch.observed
+        bins = batch.observed.sum(dim=-2)
+    scores.add_sums(nll.sum(dim=-2), spikes.sum(dim=-2), bins, session)
+
+
+def _add_errors(scores: Scores, session: int, batch: Series, errors: Tensor) -> None:
+    if batch.truth_sums is not None:
         bins = batch.trials * batch.recon.shape[-3]
-        scores.add_errors(errors, batch.truth_sums.sum(dim=-3), bins)
-    return mean
-
-
-def _blocked(elements: Tensor, flows: Tensor | None) -> Tensor:
-    """Let gradients flow only from elements whose `flows` is 1, and those that are not held in."""
-    if flows is None:
-        return elements
-    steps, channels = flows.shape[-3], flows.shape[-1]
-    flowing = torch.ones_like(elements)
-    flowing[..., :steps, :, :channels] = flows
-    return torch.where(flowing > 0, elements, elements.detach())
+        scores.add_errors(errors, batch.truth_sums.sum(dim=-3), bins, session)

@@ -1,15 +1,18 @@
-"""A split of the data as the engine reads it: time first, batches gathered by index."""
+"""Trials of one session as steps are computed: time first, batches gathered by index."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from autolfads_trainer.data.dataset import Split
 from autolfads_trainer.model.poisson import log_factorial
+
+_TRIALS_FIRST = ("log_factorials", "truth_sums")
 
 
 @dataclass(frozen=True)
@@ -19,28 +22,36 @@ class Series:
     encod: Tensor  # (T, B, D)
     recon: Tensor  # (R, B, N)
     ext_input: Tensor  # (T to R, B, X)
-    truth: Tensor | None  # (R, B, N)  rates per bin
-    # Of each trial, in double precision: what depends on the data alone is computed once.
-    log_factorials: Tensor  # (B,)  what the likelihood has of the counts alone, summed
-    truth_sums: Tensor | None  # (B, 2, N)  over time, of the true rates and of their squares
+    truth: Tensor | None = None  # (R, B, N)  rates per bin
+    observed: Tensor | None = None  # (R, B, N)  1 where `recon` is not missing; None: all 1
+    sv_mask: Tensor | None = None  # (T, B, D)  0 where sample validation holds out; None: all 1
+    # Of each trial, in double precision: what depends on the data alone is computed once. None:
+    # not any more, since augmentations have changed the data.
+    log_factorials: Tensor | None = None  # (B,)  of the counts, summed
+    truth_sums: Tensor | None = None  # (B, 2, N)  over time, of the true rates and of their squares
 
     @classmethod
     def of(cls, split: Split) -> Series:
         """Lay a split out, once for all steps."""
-        truth = None if split.truth is None else _time_first(split.truth)
+        there = {name: value for name, value in vars(split).items() if value is not None}
         return cls(
-            _time_first(split.encod),
-            _time_first(split.recon),
-            _time_first(split.ext_input),
-            truth,
-            log_factorial(split.recon).double().sum(dim=(1, 2)),
-            None if split.truth is None else _sums(split.truth.double()),
+            **{name: _time_first(value) for name, value in there.items()},
+            log_factorials=log_factorial(split.recon).double().sum(dim=(1, 2)),
+            truth_sums=None if split.truth is None else _sums(split.truth.double()),
         )
 
     @property
     def trials(self) -> int:
         """How many trials there are."""
         return self.encod.shape[-2]
+
+    @property
+    def elements(self) -> Tensor:
+        """How many numbers of `recon` are there, `()` or `(M,)`, in double precision."""
+        whole = float(self.recon.shape[-3] * self.recon.shape[-2] * self.recon.shape[-1])
+        if self.observed is None:
+            return torch.full((), whole, dtype=torch.float64, device=self.recon.device)
+        return self.observed.sum(dim=(-3, -2, -1), dtype=torch.float64)
 
     def take(self, trials: Tensor) -> Series:
         """Return the given trials; `trials` is `([M,] b)`, int64."""
@@ -50,30 +61,17 @@ class Series:
             apart = found.view(len(values), *trials.shape, *values.shape[2:])
             return apart.movedim(0, trials.dim() - 1)
 
-        return Series(
-            gathered(self.encod),
-            gathered(self.recon),
-            gathered(self.ext_input),
-            None if self.truth is None else gathered(self.truth),
-            self.log_factorials[trials],
-            None if self.truth_sums is None else self.truth_sums[trials],
-        )
+        return self._each(gathered, lambda values: values[trials])
 
     def chunks(self, size: int) -> Iterator[tuple[slice, Series]]:
         """Go through all trials in order, at most `size` at a time."""
         for start in range(0, self.trials, size):
             part = slice(start, min(start + size, self.trials))
-            yield (
-                part,
-                Series(
-                    self.encod[..., part, :],
-                    self.recon[..., part, :],
-                    self.ext_input[..., part, :],
-                    None if self.truth is None else self.truth[..., part, :],
-                    self.log_factorials[..., part],
-                    None if self.truth_sums is None else self.truth_sums[..., part, :, :],
-                ),
-            )
+            yield part, self._part(part)
+
+    def _part(self, part: slice) -> Series:
+        lead = (slice(None),) * (self.encod.dim() - 3)
+        return self._each(lambda values: values[..., part, :], lambda values: values[(*lead, part)])
 
     def of_all(self, members: int) -> Series:
         """Return the same trials for each of some members, on a leading axis; nothing is copied."""
@@ -81,8 +79,15 @@ class Series:
         def spread(values: Tensor) -> Tensor:
             return values.expand(members, *values.shape)
 
-        found = {name: value for name, value in vars(self).items() if value is not None}
-        return replace(self, **{name: spread(value) for name, value in found.items()})
+        return self._each(spread, spread)
+
+    def _each(self, by_time: Any, by_trial: Any) -> Series:
+        there = {name: value for name, value in vars(self).items() if value is not None}
+        found = {
+            name: (by_trial if name in _TRIALS_FIRST else by_time)(value)
+            for name, value in there.items()
+        }
+        return replace(self, **found)
 
 
 def _time_first(values: Tensor) -> Tensor:

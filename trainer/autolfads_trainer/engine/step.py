@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import ClassVar
 from weakref import WeakKeyDictionary
 
@@ -9,15 +10,19 @@ import torch
 from torch import Tensor
 
 from autolfads_trainer.data.dataset import Dataset
-from autolfads_trainer.engine.dropping import Dropping, mask, spread
-from autolfads_trainer.engine.forward import Parameters, Pass, Samples
+from autolfads_trainer.engine.dropping import Dropping
+from autolfads_trainer.engine.forward import Parameters, Pass
 from autolfads_trainer.engine.reconstruction import reconstruction
 from autolfads_trainer.engine.series import Series
 from autolfads_trainer.model.lfads import LFADS
+from autolfads_trainer.model.noise import Samples
+from autolfads_trainer.training.augmentations.base import Effect
+from autolfads_trainer.training.augmentations.stack import AugmentationStack
 from autolfads_trainer.training.draws import StepDraws
 from autolfads_trainer.training.hyperparameters import Hyperparameters
 from autolfads_trainer.training.loss import Loss, Posteriors, compute_loss
 from autolfads_trainer.training.scores import Scores
+from autolfads_trainer.training.validation import Validation
 
 
 class Engine:
@@ -26,7 +31,8 @@ class Engine:
     _made: ClassVar[WeakKeyDictionary[Dataset, Engine]] = WeakKeyDictionary()
 
     def __init__(self, data: Dataset) -> None:
-        self.train, self.valid = Series.of(data.train), Series.of(data.valid)
+        self.train = tuple(Series.of(session.train) for session in data.sessions)
+        self.valid = tuple(Series.of(session.valid) for session in data.sessions)
 
     @classmethod
     def of(cls, data: Dataset) -> Engine:
@@ -36,86 +42,94 @@ class Engine:
         return cls._made[data]
 
     def training_loss(
-        self, model: LFADS, draws: StepDraws, hp: Hyperparameters, scores: Scores | None = None
+        self,
+        model: LFADS,
+        stack: AugmentationStack,
+        draws: StepDraws,
+        hp: Hyperparameters,
+        scores: Scores | None = None,
     ) -> Loss:
         """Return the loss of one batch, deterministic given `draws`."""
-        return training_loss(model, dict(model.named_parameters()), self.train, draws, hp, scores)
+        parameters = dict(model.named_parameters())
+        return training_loss(model, parameters, self.train, stack, draws, hp, scores)
 
     def validation_pass(
-        self, model: LFADS, noise: Tensor, hp: Hyperparameters, scores: Scores, *, batch_size: int
+        self,
+        model: LFADS,
+        stack: AugmentationStack,
+        noise: Samples,
+        hp: Hyperparameters,
+        scores: Scores,
+        *,
+        batch_size: int,
     ) -> dict[str, Tensor]:
         """Return the parts of the loss over all validation trials."""
         parameters = dict(model.named_parameters())
         return validation_pass(
-            model, parameters, self.valid, noise, hp, scores, batch_size=batch_size
+            model, parameters, self.valid, stack, noise, hp, scores, batch_size=batch_size
         )
 
 
 def training_loss(
     model: LFADS,
     parameters: Parameters,
-    data: Series,
+    data: Sequence[Series],
+    stack: AugmentationStack,
     draws: StepDraws,
     hp: Hyperparameters,
     scores: Scores | None = None,
 ) -> Loss:
     """Return the loss of one batch, deterministic given `draws`."""
-    batch = data.take(draws.trials)
-    flows = _drop_input(batch.encod, draws, hp, model.sizes.ic_enc_seq_len)
     one = Pass(model, parameters, Dropping(draws.noise, hp["dropout_rate"]))
-    samples = Samples(draws.noise.ic_sample, draws.noise.co_sample)
-    factors, posteriors = _through(one, batch, samples if model.variational else None)
-    recon = reconstruction(model, parameters, factors, batch, flows, scores)
-    return compute_loss(model, parameters, recon, posteriors, draws.noise.co_sample, hp)
+    augmented: list[tuple[Series, Effect]] = []
+    for session, series in enumerate(data):
+        batch = series.take(draws.trials[session])
+        drawn, sizes = draws.augmented[session], model.sizes
+        augmented.append(stack(sizes, sizes.sessions[session], batch, drawn, hp))
+    batches = [batch for batch, _ in augmented]
+    samples = draws.noise.samples if model.variational else None
+    factors, posteriors = _through(one, list(enumerate(batches)), samples)
+    recons = [
+        reconstruction(model, session, parameters, some, batch, effect, scores)
+        for session, (some, (batch, effect)) in enumerate(zip(factors, augmented, strict=True))
+    ]
+    return compute_loss(model, parameters, recons, posteriors, draws.noise.samples, hp)
 
 
 @torch.no_grad()
 def validation_pass(
     model: LFADS,
     parameters: Parameters,
-    data: Series,
-    noise: Tensor,
+    data: Sequence[Series],
+    stack: AugmentationStack,
+    noise: Samples,
     hp: Hyperparameters,
     scores: Scores,
     *,
     batch_size: int,
 ) -> dict[str, Tensor]:
     """Return the parts of the loss over all of `data`: `training.step.validation_pass`."""
-    sums: dict[str, Tensor] = {}
-    for part, batch in data.chunks(batch_size):
-        factors, posteriors = _through(Pass(model, parameters, Dropping(None, None)), batch, None)
-        recon = reconstruction(model, parameters, factors, batch, None, scores)
-        drawn = noise[..., part, :]
-        parts = compute_loss(model, parameters, recon, posteriors, drawn, hp).parts
-        share = batch.trials / data.trials
-        for name, value in parts.items():
-            sums[name] = sums.get(name, torch.zeros_like(value)) + share * value
-    return sums
+    whole = Validation(model, parameters, data, noise, hp)
+    for session, series in enumerate(data):
+        for _, some in series.chunks(batch_size):
+            batch, effect = stack(model.sizes, model.sizes.sessions[session], some, (), hp)
+            one = Pass(model, parameters, Dropping(None, None))
+            (factors,), posteriors = _through(one, [(session, batch)], None)
+            recon = reconstruction(model, session, parameters, factors, batch, effect, scores)
+            whole.add(session, batch, recon, posteriors)
+    return whole.parts()
 
 
-def _through(one: Pass, batch: Series, samples: Samples | None) -> tuple[Tensor, Posteriors]:
-    """Return the factors `(R, B, F)` of a batch, and its posteriors."""
-    encoded = one.encode(batch.encod)
-    decoded = one.decode(encoded, batch.ext_input, samples)
+def _through(
+    one: Pass, batches: Sequence[tuple[int, Series]], samples: Samples | None
+) -> tuple[list[Tensor], Posteriors]:
+    """Return the factors `(R, b, F)` of each session's batch, and the posteriors of all."""
+    read = [one.read_in(session, batch.encod) for session, batch in batches]
+    encoded = one.encode(read[0] if len(read) == 1 else torch.cat(read, dim=-2))
+    external = [batch.ext_input for _, batch in batches]
+    decoded = one.decode(
+        encoded, external[0] if len(external) == 1 else torch.cat(external, dim=-2), samples
+    )
     found = (encoded.ic_mean, encoded.ic_std, decoded.co_means, decoded.co_stds)
-    return decoded.factors, Posteriors(*found)
-
-
-def _drop_input(
-    encod: Tensor, draws: StepDraws, hp: Hyperparameters, ic_enc_seq_len: int
-) -> Tensor:
-    """Drop elements of a batch's `encod (T, B, D)`, in place; return where the loss may flow.
-
-    `training.coordinated_dropout` says what this is.
-    """
-    rate = spread(hp["cd_rate"], encod)
-    stays = mask(draws.cd_drop, hp["cd_rate"], encod)
-    encod[..., ic_enc_seq_len:, :, :].mul_(stays).div_(1 - rate)
-    # What was dropped, and of what was not, what is passed: 1 − stays · (not passed).
-    flowing = mask(draws.cd_pass, hp["cd_pass_rate"], encod).mul_(stays).neg_().add_(1.0)
-    flowing = torch.maximum(flowing, (rate == 0).to(flowing.dtype))
-    if not ic_enc_seq_len:
-        return flowing
-    flows = encod.new_zeros(encod.shape).add_(rate == 0)
-    flows[..., ic_enc_seq_len:, :, :] = flowing
-    return flows
+    factors = torch.split(decoded.factors, [batch.trials for _, batch in batches], dim=-2)
+    return list(factors), Posteriors(*found)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -72,13 +73,13 @@ class Decoder(nn.Module):
         noise: Noise | None,
         dropout_rate: Tensor | None,
         *,
-        sample: bool,
+        sample: Callable[[Tensor, Tensor, Tensor], Tensor] | None,
     ) -> Unrolled:
         """Unroll R steps from `initial_condition (B, I)`.
 
         `controller_input` is `(R, B, 2C)`; `ext_input (steps ≤ R, B, X)` is padded with zeros.
-        With `sample` the controller's output is drawn with `noise.co_sample`, else its mean is
-        used. Dropout acts where there is `noise` and a rate.
+        With `sample` (`Prior.sample`) the controller's output is drawn by `noise.co_sample`, else
+        its mean is used. Dropout acts where there is `noise` and a rate.
         """
         sizes = self.sizes
         cell = self.rnn.cell
@@ -110,8 +111,8 @@ class Decoder(nn.Module):
                 co_mean, co_logvar = cell.co_linear(con_state).chunk(2, dim=1)
                 co_std = torch.sqrt(torch.exp(co_logvar))
                 control = co_mean
-                if sample and noise is not None:
-                    control = co_mean + co_std * noise.co_sample[step]
+                if sample is not None and noise is not None:
+                    control = sample(co_mean, co_std, noise.co_sample[step])
                 gen_input = torch.cat([control, gen_input], dim=1)
             gen_state = cell.gen_cell(cell.gen_cell.project(gen_input), gen_state, gen_kernels)
             factors = cell.fac_linear(

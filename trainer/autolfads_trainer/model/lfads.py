@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
+import numpy as np
 import torch
+from numpy.typing import ArrayLike, NDArray
 from torch import Tensor, nn
 
 from autolfads_trainer.model.decoder import Decoder
@@ -18,6 +20,9 @@ from autolfads_trainer.model.priors import prior_of
 from autolfads_trainer.model.reconstructions import Reconstruction, reconstruction_of
 from autolfads_trainer.model.sizes import Sizes
 from autolfads_trainer.userinput import InputError
+
+if TYPE_CHECKING:
+    from autolfads_trainer.data.dataset import PCRStart
 
 
 @dataclass(frozen=True)
@@ -37,11 +42,20 @@ class LFADSOutput:
     output_means: Tensor  # (B, R, N)  expected data: for counts, rates per bin
 
 
+class SessionInput(NamedTuple):
+    """Trials of one session, to be inferred together with those of others."""
+
+    session: int
+    encod_data: Tensor  # (b, T, D)
+    ext_input: Tensor | None = None  # (b, steps ≤ R, X)
+
+
 class LFADS(nn.Module):
-    """Latent factor analysis via dynamical systems (Pandarinath et al. 2018), one session.
+    """Latent factor analysis via dynamical systems (Pandarinath et al. 2018).
 
     `configuration` is the `model` section of a resolved configuration; `seed` decides the start
-    values. Parameters have the names of the existing implementation, so that a `state_dict` can
+    values. Sessions have dynamics in common, and each a read-in, a read-out and a reconstruction of
+    its own. Parameters have the names of the existing implementation, so that a `state_dict` can
     be exchanged with it.
     """
 
@@ -51,21 +65,25 @@ class LFADS(nn.Module):
         self.sizes = sizes = Sizes.of(configuration)
         generator = torch.Generator().manual_seed(seed)
         clip = float(configuration["cell_clip"])
-        self.readin = nn.ModuleList([_readin(configuration["readin"][0], generator)])
+        self.readin = nn.ModuleList(_readin(part, generator) for part in configuration["readin"])
         self.encoder = Encoder(sizes, clip, float(configuration["ic_post_var_min"]), generator)
         self.decoder = Decoder(sizes, clip, generator)
-        self.recon = nn.ModuleList([reconstruction_of(configuration["reconstruction"][0])])
-        outputs = sizes.recon_data_dim * self.reconstruction.n_params
-        readout = FanInLinear(sizes.fac_dim, outputs, generator)
-        readout.requires_grad_(configuration["readout"]["modules"][0].get("requires_grad", True))
-        self.readout = nn.ModuleList([readout])
+        self.recon = nn.ModuleList(map(reconstruction_of, configuration["reconstruction"]))
+        self.readout = nn.ModuleList(
+            _readout(part, sizes.fac_dim, generator) for part in configuration["readout"]["modules"]
+        )
         self.ic_prior = prior_of(configuration["ic_prior"], sizes.ic_dim)
         self.co_prior = prior_of(configuration["co_prior"], sizes.co_dim)
 
     @property
+    def reconstructions(self) -> tuple[Reconstruction, ...]:
+        """How each session's outputs describe its data, and what that costs."""
+        return tuple(cast("Reconstruction", each) for each in self.recon)
+
+    @property
     def reconstruction(self) -> Reconstruction:
-        """How the outputs describe the data, and what that costs."""
-        return cast("Reconstruction", self.recon[0])
+        """The same of the first session."""
+        return self.reconstructions[0]
 
     @property
     def variational(self) -> bool:
@@ -77,6 +95,7 @@ class LFADS(nn.Module):
         encod_data: Tensor,
         ext_input: Tensor | None = None,
         *,
+        session: int = 0,
         noise: Noise | None = None,
         dropout_rate: Tensor | None = None,
         sample: bool = False,
@@ -86,36 +105,96 @@ class LFADS(nn.Module):
         Without `noise` the pass is deterministic: posterior means, no dropout. With `noise`,
         `sample` draws from the posteriors, and `dropout_rate` (a tensor of one element) drops.
         """
-        if ext_input is None:
-            ext_input = encod_data.new_zeros(*encod_data.shape[:2], self.sizes.ext_input_dim)
-        data = self.readin[0](encod_data).transpose(0, 1)
+        given = [SessionInput(session, encod_data, ext_input)]
+        (output,) = self.infer_sessions(
+            given, noise=noise, dropout_rate=dropout_rate, sample=sample
+        )
+        return output
+
+    def infer_sessions(
+        self,
+        given: Sequence[SessionInput],
+        *,
+        noise: Noise | None = None,
+        dropout_rate: Tensor | None = None,
+        sample: bool = False,
+    ) -> list[LFADSOutput]:
+        """Infer trials of several sessions in one pass; `noise` is of all, in this order."""
+        read, external = [], []
+        for session, encod_data, ext_input in given:
+            read.append(self.readin[session](encod_data))
+            none = encod_data.new_zeros(*encod_data.shape[:2], self.sizes.ext_input_dim)
+            external.append(none if ext_input is None else ext_input)
+        data = torch.cat(read).transpose(0, 1)
         ic_mean, ic_std, controller_input = self.encoder(data, noise, dropout_rate)
         initial_condition = ic_mean
         if sample and noise is not None:
-            initial_condition = ic_mean + ic_std * noise.ic_sample
+            initial_condition = self.ic_prior.sample(ic_mean, ic_std, noise.ic_sample)
         unrolled = self.decoder(
             initial_condition,
             controller_input,
-            ext_input.transpose(0, 1),
+            torch.cat(external).transpose(0, 1),
             noise,
             dropout_rate,
-            sample=sample,
+            sample=self.co_prior.sample if sample else None,
         )
-        factors = unrolled.factors.transpose(0, 1)
-        output_params = self.reconstruction.reshape_output_params(self.readout[0](factors))
-        return LFADSOutput(
-            output_params=output_params,
-            factors=factors,
-            ic_mean=ic_mean,
-            ic_std=ic_std,
-            co_means=unrolled.co_means.transpose(0, 1),
-            co_stds=unrolled.co_stds.transpose(0, 1),
-            gen_states=unrolled.gen_states.transpose(0, 1),
-            gen_init=unrolled.gen_init,
-            gen_inputs=unrolled.gen_inputs.transpose(0, 1),
-            con_states=unrolled.con_states.transpose(0, 1),
-            output_means=self.reconstruction.compute_means(output_params),
+        found = {name: value.transpose(0, 1) for name, value in vars(unrolled).items()}
+        found["gen_init"] = unrolled.gen_init
+        found |= {"ic_mean": ic_mean, "ic_std": ic_std}
+        trials = [len(each.encod_data) for each in given]
+        apart = {name: value.split(trials) for name, value in found.items()}
+        outputs = []
+        for number, each in enumerate(given):
+            mine = {name: values[number] for name, values in apart.items()}
+            outputs.append(LFADSOutput(**self.read_out(each.session, mine["factors"]), **mine))
+        return outputs
+
+    def read_out(self, session: int, factors: Tensor) -> dict[str, Tensor]:
+        """Return a session's `output_params` and `output_means` of `factors (B, R, F)`."""
+        of = self.reconstructions[session]
+        output_params = of.reshape_output_params(self.readout[session](factors))
+        return {"output_params": output_params, "output_means": of.compute_means(output_params)}
+
+    def infer(
+        self,
+        encod_data: ArrayLike,
+        ext_input: ArrayLike | None = None,
+        *,
+        session: int = 0,
+        samples: int = 50,
+        batch_size: int = 64,
+        seed: int = 0,
+    ) -> dict[str, NDArray[np.float32]]:
+        """Return what a run's results have of trials: the means over posterior samples.
+
+        `encod_data (trials, T, D)` are spike counts of the channels that a session was trained on,
+        with `ext_input (trials, steps ≤ R, X)` if the model takes any; NaN is what is missing.
+        `output_params (trials, R, N)` are rates per bin; the other outputs are `LFADSOutput`'s.
+        Raises `InputError` for arrays of another shape.
+        """
+        from autolfads_trainer.results.sampling import infer_array  # noqa: PLC0415 (a cycle)
+
+        return infer_array(
+            self,
+            np.asarray(encod_data, np.float32),
+            None if ext_input is None else np.asarray(ext_input, np.float32),
+            session=session,
+            samples=samples,
+            batch_size=batch_size,
+            seed=seed,
         )
+
+    @torch.no_grad()
+    def start_from_pcr(self, session: int, start: PCRStart) -> None:
+        """Begin with a session's aligned read-in and read-out (principal components regression)."""
+        readin, readout = self.readin[session], self.readout[session]
+        for layer, weight, bias in (
+            (readin, start.readin_weight.T, start.readin_bias),
+            (readout, start.readout_weight, start.readout_bias),
+        ):
+            if isinstance(layer, FanInLinear) and layer.from_pcr:
+                layer.weight.copy_(weight)
+                layer.bias.copy_(bias)
 
     @classmethod
     def load_from_checkpoint(cls, path: str | Path, device: str = "cpu") -> LFADS:
@@ -135,9 +214,18 @@ class LFADS(nn.Module):
         return model.to(device).eval()
 
 
-def _readin(configuration: Mapping[str, Any], generator: torch.Generator) -> nn.Module:
-    if "out_features" not in configuration:
+def _readin(part: Mapping[str, Any], generator: torch.Generator) -> nn.Module:
+    if "out_features" not in part:
         return nn.Identity()
-    layer = FanInLinear(configuration["in_features"], configuration["out_features"], generator)
-    layer.requires_grad_(configuration.get("requires_grad", False))
+    layer = FanInLinear(part["in_features"], part["out_features"], generator)
+    return _set_up(layer, part, trains=False)
+
+
+def _readout(part: Mapping[str, Any], factors: int, generator: torch.Generator) -> nn.Module:
+    return _set_up(FanInLinear(factors, part["out_features"], generator), part, trains=True)
+
+
+def _set_up(layer: FanInLinear, part: Mapping[str, Any], *, trains: bool) -> FanInLinear:
+    layer.from_pcr = bool(part.get("pcr_init", False))
+    layer.requires_grad_(part.get("requires_grad", trains))
     return layer

@@ -11,6 +11,8 @@ from autolfads_trainer.model.initial import normal
 class FanInLinear(nn.Module):
     """A linear layer: weight `(out, in)` from N(0, 1 / in), bias `(out,)` zero."""
 
+    from_pcr: bool = False  # whether it is to begin with what the data file says
+
     def __init__(self, inputs: int, outputs: int, generator: torch.Generator) -> None:
         super().__init__()
         self.weight = nn.Parameter(normal(outputs, inputs, scale=inputs, generator=generator))

@@ -5,18 +5,27 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from autolfads_trainer.model.sizes import Sizes
 
+
+class Samples(NamedTuple):
+    """Standard numbers by which the posteriors are sampled: normal, or t-distributed."""
+
+    ic: Tensor  # (B, I)
+    co: Tensor  # (R, B, U)
+
+
 LEVELS = 1 << 16  # of a uniform number: it is one of k / LEVELS, held as the int16 k − LEVELS / 2
 
 
 @dataclass(frozen=True)
 class Noise:
-    """Uniform numbers in [0, 1) for dropout, standard normal ones for the posteriors' samples.
+    """Uniform numbers in [0, 1) for dropout, standard ones for the posteriors' samples.
 
     They do not depend on any rate, so that rates can be tensors that change between steps. Uniform
     numbers have 16 bits (see `LEVELS`): they are most of what a step draws.
@@ -28,8 +37,13 @@ class Noise:
     ext_input: Tensor  # (R, B, X)  uniform
     controller: Tensor  # (R, B, 2C + F)  uniform
     factors: Tensor  # (R, B, G)  uniform
-    ic_sample: Tensor  # (B, I)  normal
-    co_sample: Tensor  # (R, B, U)  normal
+    ic_sample: Tensor  # (B, I)  standard: see `Samples`
+    co_sample: Tensor  # (R, B, U)  standard
+
+    @property
+    def samples(self) -> Samples:
+        """What the posteriors are sampled by."""
+        return Samples(self.ic_sample, self.co_sample)
 
     @classmethod
     def of(cls, uniform: Sequence[Tensor], ic_sample: Tensor, co_sample: Tensor) -> Noise:
@@ -53,23 +67,37 @@ class Noise:
         ]
 
 
-def draw_samples(sizes: Sizes, trials: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+def draw_samples(sizes: Sizes, trials: int, generator: torch.Generator) -> Samples:
     """Draw what samples the posteriors of initial condition `(B, I)` and control `(R, B, U)`."""
     ic, co = draw_samples_of_all(sizes, trials, [generator])
-    return ic[0], co[0]
+    return Samples(ic[0], co[0])
 
 
 def draw_samples_of_all(
     sizes: Sizes, trials: int, generators: Sequence[torch.Generator]
-) -> tuple[Tensor, Tensor]:
+) -> Samples:
     """Draw the same for members on a leading axis, each by its own generator."""
     device, members = generators[0].device, len(generators)
     shapes = (trials, sizes.ic_dim), (sizes.recon_seq_len, trials, sizes.co_dim)
     ic, co = (torch.empty(members, *shape, device=device) for shape in shapes)
     for number, generator in enumerate(generators):
-        ic[number].normal_(generator=generator)
-        co[number].normal_(generator=generator)
-    return ic, co
+        draw_standard(ic[number], sizes.ic_df, generator)
+        draw_standard(co[number], sizes.co_df, generator)
+    return Samples(ic, co)
+
+
+def draw_standard(into: Tensor, df: float, generator: torch.Generator) -> None:
+    """Fill a tensor with standard normal numbers or, with degrees of freedom, t-distributed ones.
+
+    The latter in polar coordinates: Bailey 1994 (Mathematics of Computation 62, 779-781).
+    """
+    if not df:
+        into.normal_(generator=generator)
+        return
+    angle = torch.rand(into.shape, generator=generator, device=into.device)
+    into.uniform_(generator=generator)  # in [0, 1): what is left of 1 is never 0
+    torch.log1p(-into, out=into)
+    into.mul_(-2 / df).expm1_().mul_(df).sqrt_().mul_(torch.cos(2 * math.pi * angle))
 
 
 def draw_uniform(

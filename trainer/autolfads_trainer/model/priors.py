@@ -14,9 +14,16 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from autolfads_trainer.config.classes import is_own
+from autolfads_trainer.own_classes import made
+
 
 class Prior(nn.Module):
     """A prior of posteriors that are each a mean and a standard deviation per dimension."""
+
+    def sample(self, mean: Tensor, std: Tensor, standard: Tensor) -> Tensor:
+        """Return the sample of the posteriors that `standard` numbers make."""
+        return mean + std * standard
 
     def kl(self, mean: Tensor, std: Tensor, standard: Tensor | None = None) -> Tensor:
         """Return what the posteriors cost `()`, by the prior's own parameters: see `divergence`."""
@@ -109,7 +116,7 @@ class MultivariateStudentT(Prior):
     over dimensions and, of a control, over time.
     """
 
-    def __init__(self, loc: float, scale: float, df: int, shape: int) -> None:
+    def __init__(self, loc: float, scale: float, df: float, shape: int) -> None:
         super().__init__()
         self.loc = nn.Parameter(torch.full((shape,), float(loc)))
         self.logscale = nn.Parameter(torch.full((shape,), math.log(scale)))
@@ -140,11 +147,33 @@ def prior_of(configuration: Mapping[str, Any], shape: int) -> Prior:
 
     `shape`: dimensions that there are; without a controller its output has none.
     """
+    if is_own(configuration["_target_"]):
+        own: Prior = made(
+            configuration, Prior, of_own={"divergence": _divergence, "sample": _sample}
+        )
+        return own
     kind = _KINDS[configuration["_target_"].rpartition(".")[2]]
     if kind is Null:
         return Null()
     arguments = {name: value for name, value in configuration.items() if name != "_target_"}
     return kind(**arguments | {"shape": shape})
+
+
+# Of a user's own prior, which has the existing pipeline's methods: trials come first there.
+def _divergence(
+    self: Any, parameters: Mapping[str, Tensor], mean: Tensor, std: Tensor, standard: Tensor | None
+) -> Tensor:
+    del parameters, standard
+    if mean.dim() > 2:
+        mean, std = mean.transpose(0, 1), std.transpose(0, 1)
+    cost: Tensor = self(mean, std)
+    return cost
+
+
+def _sample(self: Any, mean: Tensor, std: Tensor, standard: Tensor) -> Tensor:
+    del standard
+    drawn: Tensor = self.make_posterior(mean, std).rsample()
+    return drawn
 
 
 def _over(parameter: Tensor, values: Tensor) -> Tensor:

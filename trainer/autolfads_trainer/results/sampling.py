@@ -9,12 +9,15 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from autolfads_trainer.config.classes import has_own_classes
 from autolfads_trainer.data.dataset import Split
 from autolfads_trainer.engine.dropping import Dropping
-from autolfads_trainer.engine.forward import Encoded, Pass, Samples, trials_first
+from autolfads_trainer.engine.forward import Encoded, Pass, trials_first
 from autolfads_trainer.model.lfads import LFADS, LFADSOutput
-from autolfads_trainer.model.noise import Noise, draw_samples
+from autolfads_trainer.model.noise import Noise, Samples, draw_samples
 from autolfads_trainer.short_memory import free_memory, is_out_of_memory
+from autolfads_trainer.training.precision import exactly
+from autolfads_trainer.userinput import InputError
 
 Arrays = dict[str, NDArray[np.float32]]
 
@@ -27,6 +30,7 @@ def posterior_means(
     model: LFADS,
     data: Split,
     *,
+    session: int = 0,
     samples: int,
     batch_size: int,
     seed: int,
@@ -34,6 +38,8 @@ def posterior_means(
     reference: bool = False,
 ) -> Arrays:
     """Return the mean of every output over `samples` posterior samples, for all trials of `data`.
+
+    They are of the model's session of this number.
 
     `output_params` are means of the distribution: for Poisson, rates per bin `(trials, R, N)`.
     Of a model that is not variational there is one sample: its posteriors' means.
@@ -48,7 +54,8 @@ def posterior_means(
     parts: dict[str, list[NDArray[np.float32]]] = {name: [] for name in OUTPUTS}
     rows = ROWS.get(device.type, ROWS["cpu"])
     for _, batch in data.chunks(batch_size):
-        infer = (_by_the_model if reference else _by_the_engine)(model, batch)
+        by_model = reference or has_own_classes(model.configuration)
+        infer = (_by_the_model if by_model else _by_the_engine)(model, session, batch)
         sums: dict[str, Tensor] = {}
         taken = 0
         while taken < samples:
@@ -76,6 +83,49 @@ def posterior_means(
     return {name: np.concatenate(values) for name, values in parts.items()}
 
 
+def infer_array(
+    model: LFADS,
+    encod: NDArray[np.float32],
+    ext_input: NDArray[np.float32] | None,
+    *,
+    session: int,
+    samples: int,
+    batch_size: int,
+    seed: int,
+) -> Arrays:
+    """Do what `LFADS.infer` says."""
+    sizes = model.sizes
+    if not 0 <= session < len(sizes.sessions):
+        raise InputError(
+            f"session: found {session}; expected 0 to {len(sizes.sessions) - 1}, those of the model"
+        )
+    shape = (sizes.encod_seq_len, sizes.sessions[session].encod_data_dim)
+    if encod.ndim != 3 or encod.shape[1:] != shape:
+        raise InputError(
+            f"encod_data: has the shape {encod.shape}; expected (trials, {shape[0]}, {shape[1]}): "
+            "trials, time steps and channels as the model was trained with"
+        )
+    if ext_input is None:
+        ext_input = np.zeros((*encod.shape[:2], 0), np.float32)
+    steps, channels = ext_input.shape[1:] if ext_input.ndim == 3 else (0, -1)
+    if (
+        channels != sizes.ext_input_dim
+        or len(ext_input) != len(encod)
+        or (not shape[0] <= steps <= sizes.recon_seq_len)
+    ):
+        raise InputError(
+            f"ext_input: has the shape {ext_input.shape}; expected ({len(encod)}, {shape[0]} to "
+            f"{sizes.recon_seq_len}, {sizes.ext_input_dim}): trials, time steps and channels"
+        )
+    device = next(model.parameters()).device
+    trials, external = (torch.as_tensor(a, device=device) for a in (encod, ext_input))
+    split = Split(trials.nan_to_num(nan=0.0), trials[..., :0, :0], external, None)
+    with exactly(device):
+        return posterior_means(
+            model, split, session=session, samples=samples, batch_size=batch_size, seed=seed
+        )
+
+
 def _summed(output: LFADSOutput, samples: int) -> dict[str, Tensor]:
     """Return every output summed over the samples of each trial; `output_params` are means."""
     values = {name: getattr(output, name) for name in OUTPUTS}
@@ -86,10 +136,10 @@ def _summed(output: LFADSOutput, samples: int) -> dict[str, Tensor]:
     }
 
 
-def _by_the_engine(model: LFADS, batch: Split) -> Callable[[Samples], LFADSOutput]:
+def _by_the_engine(model: LFADS, session: int, batch: Split) -> Callable[[Samples], LFADSOutput]:
     one = Pass(model, dict(model.named_parameters()), Dropping(None, None))
     # What is inferred of the data is the same for every sample.
-    encoded = one.encode(batch.encod.transpose(0, 1).contiguous())
+    encoded = one.encode(one.read_in(session, batch.encod.transpose(0, 1).contiguous()))
     ext_input = batch.ext_input.transpose(0, 1)
 
     def infer(samples: Samples) -> LFADSOutput:
@@ -100,18 +150,20 @@ def _by_the_engine(model: LFADS, batch: Split) -> Callable[[Samples], LFADSOutpu
             _again(encoded.ic_std, times),
             None if seen is None else _again(seen, times),
         )
-        return trials_first(model, again, one.decode(again, _again(ext_input, times), samples))
+        return trials_first(
+            model, session, again, one.decode(again, _again(ext_input, times), samples)
+        )
 
     return infer
 
 
-def _by_the_model(model: LFADS, batch: Split) -> Callable[[Samples], LFADSOutput]:
+def _by_the_model(model: LFADS, session: int, batch: Split) -> Callable[[Samples], LFADSOutput]:
     def infer(samples: Samples) -> LFADSOutput:
         times = len(samples.ic) // batch.trials
         nothing = samples.co[..., :0, :]  # nothing is dropped
         noise = Noise.of([nothing] * 6, *samples)
         encod, ext_input = (part.repeat(times, 1, 1) for part in (batch.encod, batch.ext_input))
-        output: LFADSOutput = model(encod, ext_input, noise=noise, sample=True)
+        output: LFADSOutput = model(encod, ext_input, session=session, noise=noise, sample=True)
         return output
 
     return infer

@@ -7,9 +7,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
+from autolfads_trainer.config.classes import held_out_by
 from autolfads_trainer.disk_errors import StoreError
 from autolfads_trainer.patience import SEEN_WITHIN, Patience
-from autolfads_trainer.records import Run
+from autolfads_trainer.records import Data, Run
+from autolfads_trainer.session_paths import paths_of
 from autolfads_trainer.store import RunFolder
 from autolfads_trainer.tasks.bad_sector import BadSectors, Unreadable, lists
 from autolfads_trainer.tasks.shared import Shared
@@ -100,12 +102,20 @@ class Context:
 
         return self.shared.train(member, after_step, waits)
 
-    def data_path(self, run: Run) -> Path:
-        """Where the data of the run is."""
-        path = Path(run.data.path)
-        if not path.is_absolute():
-            return self.folder.path(run.data.path)
-        return self.data_at or path
+    def data_paths(self, run: Run) -> list[Path]:
+        """Where the data of each session are."""
+        first = Path(run.data.path)
+        if not first.is_absolute():
+            return [self.folder.path(session.path) for session in run.sessions]
+        if self.data_at is None:
+            return [Path(session.path) for session in run.sessions]
+        found = paths_of(self.data_at)
+        if len(found) != len(run.sessions):
+            raise InputError(
+                f"{self.data_at}: is {len(found)} files now; expected the {len(run.sessions)} that "
+                "this run began with, or a new run in another folder"
+            )
+        return found
 
     def telling(self, read: Callable[[Path], T]) -> Callable[[Path], T]:
         """Return `read`, made to say that a missing file is waited for."""
@@ -126,8 +136,8 @@ class Context:
         except Unreadable as error:
             raise InputError(f"{error}; expected a file that can be read: restore it") from None
 
-    def data(self, run: Run) -> tuple[Recording, Dataset]:
-        """Read the data, once in a worker's life, and see that it is what `prepare` saw."""
+    def data(self, run: Run) -> tuple[tuple[Recording, ...], Dataset]:
+        """Read the data, once in a worker's life, and see that they are what `prepare` saw."""
         while not self.shared.data_lock.acquire(timeout=1):
             self.say(Said("reading the data"))  # another lane does
         try:
@@ -135,29 +145,46 @@ class Context:
         finally:
             self.shared.data_lock.release()
 
-    def _data(self, run: Run) -> tuple[Recording, Dataset]:
+    def _data(self, run: Run) -> tuple[tuple[Recording, ...], Dataset]:
         from autolfads_trainer.data.dataset import Dataset  # noqa: PLC0415
-        from autolfads_trainer.data.expected import finite  # noqa: PLC0415
+
+        found = self.shared.data
+        which = "/".join(session.sha256 for session in run.sessions)
+        if found is None or found[0] != which:
+            paths = self.data_paths(run)
+            pairs = zip(paths, run.sessions, strict=True)
+            recordings = tuple(self._recording(path, session) for path, session in pairs)
+            datamodule = run.configuration["datamodule"]
+            seed = datamodule.get("reshuffle_tv_seed")
+            if seed is not None:
+                ratio = datamodule.get("reshuffle_tv_ratio")
+                recordings = tuple(each.reshuffled(seed, ratio) for each in recordings)
+            dataset = Dataset.of(
+                recordings,
+                self.torch_device(),
+                sv_rate=held_out_by(run.configuration["model"]),
+                sv_seed=datamodule.get("sv_seed") or 0,
+            )
+            found = self.shared.data = (which, recordings, dataset)
+        return found[1], found[2]
+
+    def _recording(self, path: Path, session: Data) -> Recording:
+        """Read one file, which is to be what it was."""
         from autolfads_trainer.data.hdf5 import fingerprint, read_recording  # noqa: PLC0415
 
-        found_before = self.shared.data
-        if found_before is None or found_before[0] != run.data.sha256:
-            path = self.data_path(run)
-            # First of all, since it tells a disk's trouble, which passes, as what it is.
-            found = self.file_of_a_user(path, lambda p: fingerprint(p) if p.is_file() else None)
-            try:
-                recording = read_recording(path, finite)
-            except InputError:
-                if found != run.data.sha256 or fingerprint(path) != found:
-                    raise
-                # It was whole: the disk failed between two reads.
-                recording = read_recording(path, finite)
-            if found != run.data.sha256:
-                moved = "" if str(path) == run.data.path else f", then {run.data.path}"
-                raise InputError(
-                    f"{path}: was changed since this run began{moved}; expected the file as it "
-                    "was, or a new run in another folder"
-                )
-            dataset = Dataset.of(recording, self.torch_device())
-            found_before = self.shared.data = (run.data.sha256, recording, dataset)
-        return found_before[1], found_before[2]
+        # First of all, since it tells a disk's trouble, which passes, as what it is.
+        found = self.file_of_a_user(path, lambda p: fingerprint(p) if p.is_file() else None)
+        try:
+            recording = read_recording(path)
+        except InputError:
+            if found != session.sha256 or fingerprint(path) != found:
+                raise
+            # It was whole: the disk failed between two reads.
+            recording = read_recording(path)
+        if found != session.sha256:
+            moved = "" if str(path) == session.path else f", then {session.path}"
+            raise InputError(
+                f"{path}: was changed since this run began{moved}; expected the file as it "
+                "was, or a new run in another folder"
+            )
+        return recording

@@ -6,7 +6,8 @@ import json
 import math
 import platform
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
 from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -15,10 +16,12 @@ from typing import Any
 import numpy as np
 import torch
 
-from autolfads_trainer.data.dataset import Dataset
+from autolfads_trainer.data.dataset import Dataset, Session, Split
 from autolfads_trainer.data.hdf5 import Recording, opened
 from autolfads_trainer.disk import make_folder, write_bytes, write_with
 from autolfads_trainer.disk_errors import StoreError
+from autolfads_trainer.evaluation.evaluate import evaluate_file
+from autolfads_trainer.evaluation.values import Evaluation
 from autolfads_trainer.model.lfads import LFADS
 from autolfads_trainer.records import Outcome, Run, Task
 from autolfads_trainer.results.archive import write_archive
@@ -35,6 +38,7 @@ from autolfads_trainer.training.checkpoint import save_file
 from autolfads_trainer.training.draws import seed_of
 from autolfads_trainer.training.member import by_reference
 from autolfads_trainer.training.precision import exactly
+from autolfads_trainer.userinput import InputError
 
 EXAMPLE_TRIALS = 3
 FORMAT = 1  # of summary.json: raised when a key changes its meaning
@@ -50,33 +54,34 @@ def export(context: Context, task: Task) -> Outcome:
         model = loaded(context, task, lambda path: LFADS.load_from_checkpoint(path, device))
     except Damaged as damage:
         return damage.outcome
-    recording, data = context.data(run)
+    recordings, data = context.data(run)
     folder = context.folder.path(f"{task.folder}/results")
     shutil.rmtree(folder, ignore_errors=True)  # of a life that was broken off in this very attempt
     make_folder(folder, within=context.folder.root)
 
     history, seconds, notes = read_history(context, run, task)
-    outputs = _sample(context, run, model, data)
-    quality = {
-        split: quality_of(
-            model.sizes,
-            getattr(data, split),
-            outputs[split],
-            counts=model.reconstruction.counts,
-        )
-        for split in outputs
-    }
+    outputs = [_sample(context, run, model, data, number) for number in range(len(data.sessions))]
+    quality = [
+        {
+            split: quality_of(
+                model.sizes.of_session(number),
+                splits_of(session)[split],
+                arrays[split],
+                counts=model.reconstructions[number].counts,
+            )
+            for split in ("train", "valid")
+        }
+        for number, (session, arrays) in enumerate(zip(data.sessions, outputs, strict=True))
+    ]
 
     def writing(what: str) -> None:  # a sign of life, too: each of these can take its time
         context.say(Said(f"writing the results: {what}"))
 
-    writing("rates")
-    rates = folder / f"lfads_output_{run.data.session}.h5"
-    with TemporaryDirectory(prefix="autolfads-") as scratch:
-        # HDF5 writes here and there in a file: shared volumes are spared that.
-        local = Path(scratch) / rates.name
-        write_output_file(recording.path, local, outputs)
-        write_with(rates, lambda name: shutil.copyfile(local, name))
+    rates = []
+    for session, recording, arrays in zip(run.sessions, recordings, outputs, strict=True):
+        writing("rates" if len(run.sessions) == 1 else f"rates of {session.session}")
+        rates.append(folder / f"lfads_output_{session.session}.h5")
+        _write_rates(rates[-1], recording, arrays)
     writing("fit log")
     write_with(folder / "fitlog.csv", lambda name: write_fitlog(name, history))
     writing("model")
@@ -87,13 +92,15 @@ def export(context: Context, task: Task) -> Outcome:
     summary = summarise(run, history, quality, seconds)
     write_bytes(folder / "summary.json", json.dumps(summary, indent=1).encode() + b"\n")
     writing("report")
-    examples = _examples(recording, data, outputs["valid"])
+    examples = _examples(recordings[0], data, outputs[0]["valid"])
+    evaluations, not_scored = _evaluated(context, rates)
+    said = (*run.notes, *notes, *not_scored)
     write_with(
         folder / "report.html",
-        lambda name: write_report(name, history, summary, examples, (*run.notes, *notes)),
+        lambda name: write_report(name, history, summary, examples, said, evaluations),
     )
     writing("zip")
-    contents = [rates, *(folder / name for name in ("fitlog.csv", "model.ckpt"))]
+    contents = [*rates, *(folder / name for name in ("fitlog.csv", "model.ckpt"))]
     contents += [folder / "summary.json", folder / "report.html"]
     # All of it is durable before `results` gets its name.
     archive = folder / "autolfads.zip"
@@ -114,12 +121,45 @@ def model_configuration(run: Run, model: LFADS) -> dict[str, Any]:
     return {**run.configuration, "datamodule": datamodule, "model": dict(model.configuration)}
 
 
-def _sample(context: Context, run: Run, model: LFADS, data: Dataset) -> dict[str, Arrays]:
+def _evaluated(context: Context, rates: Sequence[Path]) -> tuple[list[Evaluation], list[str]]:
+    """Return how good each session's rates are, and why one could not be scored: as `evaluate`."""
+    found, notes = [], []
+    for path in rates:
+        with ThreadPoolExecutor(1) as pool:  # a large file takes minutes, and this one shows life
+            scored = pool.submit(evaluate_file, path)
+            while not wait([scored], timeout=1).done:
+                context.say(Said(f"scoring the rates: {path.name}"))
+        try:
+            found.append(scored.result())
+        except InputError as error:
+            notes.append(f"not scored: {error}")
+    return found, notes
+
+
+def _write_rates(target: Path, recording: Recording, outputs: Mapping[str, Arrays]) -> None:
+    with TemporaryDirectory(prefix="autolfads-") as scratch:
+        # HDF5 writes here and there in a file: shared volumes are spared that.
+        local = Path(scratch) / target.name
+        write_output_file(recording.path, local, outputs, recording.order)
+        write_with(target, lambda name: shutil.copyfile(local, name))
+
+
+def splits_of(session: Session) -> dict[str, Split]:
+    """Return the splits that a session has, by name."""
+    found = {"train": session.train, "valid": session.valid}
+    return found if session.test is None else {**found, "test": session.test}
+
+
+def _sample(
+    context: Context, run: Run, model: LFADS, data: Dataset, number: int
+) -> dict[str, Arrays]:
     samples = int(run.configuration["posterior_sampling"]["num_samples"])
     context.shared.rest()
     outputs = {}
-    for split in ("train", "valid"):
-        doing = f"sampling the posteriors of the {split} trials"
+    session = run.sessions[number].session
+    for split, trials in splits_of(data.sessions[number]).items():
+        of = "" if len(run.sessions) == 1 else f" of {session}"
+        doing = f"sampling the posteriors of the {split} trials{of}"
 
         def progress(share: float, doing: str = doing) -> None:
             context.say(Said(f"{doing}: {share:.0%}"))
@@ -130,10 +170,11 @@ def _sample(context: Context, run: Run, model: LFADS, data: Dataset) -> dict[str
         with exactly(context.torch_device()):
             outputs[split] = posterior_means(
                 model,
-                getattr(data, split),
+                trials,
+                session=number,
                 samples=samples,
                 batch_size=int(run.configuration["datamodule"]["batch_size"]),
-                seed=seed_of(run.seed, "export", split),
+                seed=seed_of(run.seed, "export", *([number] if number else []), split),
                 progress=progress,
                 reference=by_reference(run.configuration),
             )
@@ -218,12 +259,16 @@ def _read_leg(
 
 
 def summarise(
-    run: Run, history: History, quality: Mapping[str, Mapping[str, float]], seconds: float
+    run: Run,
+    history: History,
+    quality: Sequence[Mapping[str, Mapping[str, float]]],
+    seconds: float,
 ) -> dict[str, Any]:
     """Return the run in numbers. `bps`, `co_bps`, `fp_bps` and `r2` are of the validation trials.
 
     They are those of the rates in the results (means over posterior samples). What cannot be
-    scored (no truth, nothing held out) is null. `seconds` is worker time spent in training.
+    scored (no truth, nothing held out) is null. `quality` is each session's: of several the mean
+    is told, and each. `seconds` is worker time spent in training.
     """
     member, generation = history.best
     best = next(leg for leg in history.legs if leg.key == history.best)
@@ -231,6 +276,18 @@ def summarise(
     def plain(scores: Mapping[str, float]) -> dict[str, float | None]:
         return {name: value if math.isfinite(value) else None for name, value in scores.items()}
 
+    def mean(split: str) -> dict[str, float]:
+        each = [of_session[split] for of_session in quality]
+        found = {name: [scores[name] for scores in each] for name in each[0]}
+        there = {name: [v for v in values if math.isfinite(v)] for name, values in found.items()}
+        return {
+            name: float(np.mean(values)) if values else math.nan for name, values in there.items()
+        }
+
+    sessions = {
+        session.session: {**plain(scores["valid"]), "train": plain(scores["train"])}
+        for session, scores in zip(run.sessions, quality, strict=True)
+    }
     return {
         "format": FORMAT,
         "name": run.name,
@@ -242,8 +299,9 @@ def summarise(
         "epochs": best.end_epoch,
         "score": best.score,
         "metric": run.pbt.metric,
-        **plain(quality["valid"]),
-        "train": plain(quality["train"]),
+        **plain(mean("valid")),
+        "train": plain(mean("train")),
+        **({"sessions": sessions} if len(sessions) > 1 else {}),
         "hyperparameters": dict(best.hyperparameters),
         "exploits": sum(leg.copied for leg in history.legs),
         "seconds": round(seconds, 3),

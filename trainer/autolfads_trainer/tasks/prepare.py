@@ -7,17 +7,21 @@ from __future__ import annotations
 
 import os
 import secrets
+import shutil
 from pathlib import Path
 from typing import Any
 
 from autolfads_trainer.config.resolve import resolve
-from autolfads_trainer.data.expected import expected_by, finite
+from autolfads_trainer.data.expected import expected_by
 from autolfads_trainer.data.hdf5 import Recording, fingerprint, read_recording
 from autolfads_trainer.data.problems import describe, generate, write
+from autolfads_trainer.data.sessions import names_of, sizes_of
 from autolfads_trainer.data.trial import try_to_read
+from autolfads_trainer.disk import write_with
 from autolfads_trainer.disk_errors import may_pass
 from autolfads_trainer.disk_use import disk_use, in_units
 from autolfads_trainer.records import DiskUse, Outcome, Task
+from autolfads_trainer.session_paths import paths_of
 from autolfads_trainer.tasks.context import Context, Said
 from autolfads_trainer.userinput import InputError
 
@@ -29,24 +33,17 @@ def prepare(context: Context, task: Task) -> Outcome:
         raise InputError(f"{context.folder.root}: has no owner.json; expected a run directory")
     spec = owner.spec
     context.say(Said("checking the data"))
-    relative, path = _data(context, task, spec["data"])
-    sha256 = context.file_of_a_user(path, _fingerprint)
-    try:
-        recording = _recording(path, of_a_stranger=relative is None)
-    except InputError:
-        if _fingerprint(path) is None:
-            raise
-        # Once more: a disk can fail between two reads, and a file is not to blame for that.
-        recording = _recording(path, of_a_stranger=relative is None)
+    relative, paths = _data(context, task, spec["data"])
+    sha256s, recordings = zip(*(_read(context, relative, path) for path in paths), strict=True)
+    sizes = sizes_of(recordings)
     config_file = Path(spec["configFile"]) if spec.get("configFile") else None
     resolved = resolve(
-        spec,
-        config_file=config_file,
-        sizes=recording.sizes,
-        allow_import=context.allow_import,
+        spec, config_file=config_file, sizes=sizes, allow_import=context.allow_import
     )
     configuration = resolved.configuration
-    recording.refuse_unless(expected_by(configuration["model"]["reconstruction"][0]))
+    parts = configuration["model"]["reconstruction"]
+    for recording, part in zip(recordings, parts, strict=True):
+        recording.refuse_unless(expected_by(part))
     _refuse_a_precision_that_is_not_there(context, configuration["trainer"]["precision"])
     if configuration["seed"] is None:
         # Drawn here: it is in a record, written once, before anything follows from it.
@@ -54,18 +51,28 @@ def prepare(context: Context, task: Task) -> Outcome:
     if relative is not None:  # the run directory may be moved, and the data with it
         datamodule = {**configuration["datamodule"], "data_paths": [relative]}
         configuration = {**configuration, "datamodule": datamodule}
-    notes = [*recording.notes, *resolved.notes]
-    data_bytes = path.stat().st_size
+    if "start" in configuration:
+        configuration = {**configuration, "start": _start(context, task, configuration, paths[0])}
+    notes = [*(note for recording in recordings for note in recording.notes), *resolved.notes]
+    data_bytes = sum(path.stat().st_size for path in paths)
+    start_bytes = 0
+    if "start" in configuration:
+        start_bytes = context.folder.path(configuration["start"]["checkpoint"]).stat().st_size
     disk = disk_use(
         spec,
         configuration,
         resolved.search_space,
-        recording.sizes,
+        sizes,
         data_bytes=data_bytes,
+        start_bytes=start_bytes,
         notes=notes,
     )
     room_at = context.room_at or context.folder.root
     _refuse_too_small_a_disk(room_at, disk, data_bytes if relative else 0)
+    data, *further = (
+        {"path": relative or str(path), "sha256": sha256 or fingerprint(path), "session": name}
+        for path, sha256, name in zip(paths, sha256s, names_of(paths), strict=True)
+    )
     return Outcome(
         outcome="finished",
         result={
@@ -73,13 +80,37 @@ def prepare(context: Context, task: Task) -> Outcome:
             "searchSpace": resolved.search_space,
             "disk": disk.model_dump(),
             "notes": [*notes, _told(disk)],
-            "data": {
-                "path": relative or str(path),
-                "sha256": sha256 or fingerprint(path),
-                "session": "sess0",
-            },
+            "data": data,
+            **({"furtherData": further} if further else {}),
         },
     )
+
+
+def _start(
+    context: Context, task: Task, configuration: dict[str, Any], data: Path
+) -> dict[str, Any]:
+    """Take the checkpoint that members begin with into the run, and see that it fits."""
+    from autolfads_trainer.model.lfads import LFADS  # noqa: PLC0415  (it loads torch)
+    from autolfads_trainer.training.trained_parts import take_parts  # noqa: PLC0415
+
+    said = configuration["start"]
+    source = data.parent / said["checkpoint"]  # which an absolute path replaces
+    take_parts(LFADS(configuration["model"]), source, said["parts"])
+    inside = f"{task.folder}/start.ckpt"
+    write_with(context.folder.path(inside), lambda name: shutil.copyfile(source, name))
+    return {**said, "checkpoint": inside}
+
+
+def _read(context: Context, relative: str | None, path: Path) -> tuple[str | None, Recording]:
+    """Return a file's sha256, if it can be read, and what it holds."""
+    sha256 = context.file_of_a_user(path, _fingerprint)
+    try:
+        return sha256, _recording(path, of_a_stranger=relative is None)
+    except InputError:
+        if _fingerprint(path) is None:
+            raise
+        # Once more: a disk can fail between two reads, and a file is not to blame for that.
+        return sha256, _recording(path, of_a_stranger=relative is None)
 
 
 def _refuse_a_precision_that_is_not_there(context: Context, asked: str) -> None:
@@ -93,7 +124,7 @@ def _refuse_a_precision_that_is_not_there(context: Context, asked: str) -> None:
 def _recording(path: Path, *, of_a_stranger: bool) -> Recording:
     if of_a_stranger:  # should it crash the reader, it is not this process
         try_to_read(path)
-    return read_recording(path, finite)
+    return read_recording(path)
 
 
 def _fingerprint(path: Path) -> str | None:
@@ -139,14 +170,14 @@ def _refuse_too_small_a_disk(folder: Path, disk: DiskUse, had: int) -> None:
         )
 
 
-def _data(context: Context, task: Task, data: dict[str, Any]) -> tuple[str | None, Path]:
-    """Return the data's place: (relative to the run directory if it is generated there, path)."""
+def _data(context: Context, task: Task, data: dict[str, Any]) -> tuple[str | None, list[Path]]:
+    """Return the data's place: (relative to the run directory if it is generated there, paths)."""
     if not data.get("generate"):
-        return None, context.data_at or Path(data["path"])
+        return None, paths_of(context.data_at or data["path"])
     settings = {name: value for name, value in data["generate"].items() if value is not None}
     problem, seed = settings.pop("problem"), settings.pop("seed", 0)
     relative = f"{task.folder}/{problem}.h5"
     path = context.folder.path(relative)
     arrays = generate(problem, seed, **settings)
     write(path, arrays, describe(problem, seed, **settings), force=True, in_a_run=True)
-    return relative, path
+    return relative, [path]

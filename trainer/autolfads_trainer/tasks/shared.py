@@ -20,7 +20,7 @@ class Shared:
     def __init__(self, lanes: int = 1, say: Callable[[str], None] = print) -> None:
         self.lanes = lanes
         self.data_lock = threading.Lock()
-        self.data: tuple[str, Recording, Dataset] | None = None  # with the file's sha256
+        self.data: tuple[str, tuple[Recording, ...], Dataset] | None = None  # by the files' sha256
         self._say = say
         self._lock = threading.Lock()
         self._together: SideBySide | None = None

@@ -48,7 +48,11 @@ def _train(context: Context, task: Task) -> Outcome:
     use_precision(run.configuration["trainer"].get("precision", "auto"), context.torch_device())
     configuration = with_hyperparameters(run.configuration, order.hyperparameters)
     leg = Leg(order.member, order.generation, order.start_epoch, order.epochs)
-    member = Member(configuration, data, leg, run.seed, run.pbt.metric)
+    said = configuration.get("start")
+    # Later generations have it in what they start from.
+    begins = said is not None and task.start_from is None
+    start = context.folder.path(said["checkpoint"]) if said is not None and begins else None
+    member = Member(configuration, data, leg, run.seed, run.pbt.metric, start)
     try:
         _start(context, task, member)
     except Damaged as damage:

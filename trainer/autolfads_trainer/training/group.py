@@ -15,15 +15,22 @@ import torch
 from torch import Tensor
 
 from autolfads_trainer.engine.step import Engine, training_loss, validation_pass
+from autolfads_trainer.model.noise import Samples
 from autolfads_trainer.training.captured import Captured
 from autolfads_trainer.training.draws import draw_step_of_all
 from autolfads_trainer.training.group_memory import Flat, Places, generator_like, places_of
 from autolfads_trainer.training.hyperparameters import Hyperparameters
 from autolfads_trainer.training.loss import stacked
-from autolfads_trainer.training.member import Member, means
+from autolfads_trainer.training.member import Member
 from autolfads_trainer.training.optimizer import adamw, clip_factor
 from autolfads_trainer.training.precision import exactly
 from autolfads_trainer.training.scores import Scores
+
+# Settings that a step computes with, beside hyperparameters.
+_OF_A_STEP = (
+    *("cell_clip", "loss_scale", "ic_post_var_min", "recon_reduce_mean", "variational"),
+    *("reconstruction", "ic_prior", "co_prior", "infer_aug_stack"),
+)
 
 
 class Group:
@@ -44,8 +51,8 @@ class Group:
         self.first, self.kind = first, kind_of(first)
         self.members: list[Member | None] = [None] * places
         self.data = first.way.train
-        self.valid = first.way.valid.of_all(places)
-        self.valid_noise = first.valid_noise.expand(places, *first.valid_noise.shape)
+        self.valid = [series.of_all(places) for series in first.way.valid]
+        self.valid_noise = Samples(*(n.expand(places, *n.shape) for n in first.valid_noise))
         optimizer = first.optimizer
         self.trained = Flat(optimizer.parameters, places)
         self.means = Flat(optimizer.means, places)
@@ -62,8 +69,11 @@ class Group:
         self.valid_scores = self.shared.scores_like(self.scores)
         self.valid_sums = torch.zeros_like(self.sums)
         self.generators = [generator_like(first.drawer.generator) for _ in self.members]
-        self._no_trials = torch.zeros(first.batch_size, dtype=torch.int64, device=first.device)
-        self.trials = torch.stack([self._no_trials] * places)
+        each, sessions = first.drawer.batch_size, len(first.drawer.trials)
+        self._no_trials = [
+            torch.zeros(each, dtype=torch.int64, device=first.device) for _ in range(sessions)
+        ]
+        self.trials = [torch.stack([none] * places) for none in self._no_trials]
         self._step = Captured(self._take_step, self.generators, first.device)
         self._validation = Captured(self._validate, (), first.device)
         self._step.prepare()
@@ -126,16 +136,16 @@ class Group:
             if member is not None:
                 member.before_step()
             chosen.append(self._no_trials if member is None else member.drawer.next_trials())
-        torch.stack(chosen, out=self.trials)
+        for trials, of_session in zip(self.trials, zip(*chosen, strict=True), strict=True):
+            torch.stack(of_session, out=trials)
         self._step()
         if any(member is not None and member.drawer.step == 0 for member in self.members):
             self._end_epoch()
 
     def _take_step(self) -> None:
-        draws = draw_step_of_all(self.first.model.sizes, self.trials, self.generators)
-        loss = training_loss(
-            self.first.model, self.parameters, self.data, draws, self.hp, self.scores
-        )
+        model, stack = self.first.model, self.first.train_stack
+        draws = draw_step_of_all(model.sizes, stack, self.trials, self.generators)
+        loss = training_loss(model, self.parameters, self.data, stack, draws, self.hp, self.scores)
         trained = [self.parameters[name] for name in self.trained.named]
         # The sum's gradient in a member's parameters is that of its own loss.
         found = torch.autograd.grad(loss.total.sum(), trained, materialize_grads=True)
@@ -155,7 +165,7 @@ class Group:
                 betas=optimizer.betas,
                 epsilon=optimizer.epsilon,
             )
-        self.sums += stacked(loss.parts)
+        self.sums += loss.stacked()
 
     def _validate(self) -> None:
         self.valid_scores.reset()
@@ -164,6 +174,7 @@ class Group:
                 self.first.model,
                 self.parameters,
                 self.valid,
+                self.first.infer_stack,
                 self.valid_noise,
                 self.hp,
                 self.valid_scores,
@@ -179,8 +190,9 @@ class Group:
         for place, member in enumerate(self.members):
             if member is not None and member.drawer.step == 0:
                 steps = member.drawer.steps_per_epoch
-                trained = {**means(sums[place], steps), **scores[place]}
-                member.end_epoch(trained, {**means(valid_sums[place], 1), **valid_scores[place]})
+                trained = {**member.means(sums[place], steps), **scores[place]}
+                validated = {**member.means(valid_sums[place], 1), **valid_scores[place]}
+                member.end_epoch(trained, validated)
 
 
 def untrained_of(member: Member) -> dict[str, Tensor]:
@@ -196,7 +208,8 @@ def kind_of(member: Member) -> tuple[Any, ...]:
     return (
         id(member.way),  # the data, as the engine reads them
         model.sizes,
-        *(model.configuration[name] for name in ("cell_clip", "loss_scale", "ic_post_var_min")),
+        *(repr(model.configuration[name]) for name in _OF_A_STEP),
+        repr([part["_target_"] for part in model.configuration["train_aug_stack"]["transforms"]]),
         shapes,
         optimizer.betas,
         optimizer.epsilon,

@@ -10,20 +10,25 @@ from typing import Any
 
 import torch
 
+from autolfads_trainer.config.classes import has_own_classes
 from autolfads_trainer.config.tunable import hyperparameters_of
 from autolfads_trainer.data.dataset import Dataset
 from autolfads_trainer.engine.step import Engine
 from autolfads_trainer.model.lfads import LFADS
+from autolfads_trainer.model.noise import Samples, draw_standard
+from autolfads_trainer.model.sizes import Sizes
+from autolfads_trainer.training.augmentations.stack import stack_of
 from autolfads_trainer.training.checkpoint import load_file, save_file
 from autolfads_trainer.training.draws import StepDrawer, seed_of
 from autolfads_trainer.training.hyperparameters import Hyperparameters
 from autolfads_trainer.training.loss import stacked
 from autolfads_trainer.training.optimizer import AdamW
-from autolfads_trainer.training.parts import PARTS
+from autolfads_trainer.training.parts import parts_of
 from autolfads_trainer.training.plateau import Plateau
 from autolfads_trainer.training.precision import exactly
 from autolfads_trainer.training.scores import Scores
 from autolfads_trainer.training.step import Reference, descend
+from autolfads_trainer.training.trained_parts import freeze, take_parts
 from autolfads_trainer.userinput import InputError
 
 SMOOTHING = 0.3  # valid/recon_smth = 0.3 · previous + 0.7 · current
@@ -56,8 +61,12 @@ class Progress:
 
 
 def by_reference(configuration: Mapping[str, Any]) -> bool:
-    """Return whether `trainer.engine` asks for the model itself, and not for the engine."""
-    return bool(configuration["trainer"].get("engine") == "reference")
+    """Return whether a step is the model itself, and not the engine: asked for, or needed.
+
+    Users' own classes are not known to the engine.
+    """
+    asked = configuration["trainer"].get("engine") == "reference"
+    return bool(asked or has_own_classes(configuration["model"]))
 
 
 class Member:
@@ -68,16 +77,30 @@ class Member:
     """
 
     def __init__(
-        self, configuration: Mapping[str, Any], data: Dataset, leg: Leg, seed: int, metric: str
+        self,
+        configuration: Mapping[str, Any],
+        data: Dataset,
+        leg: Leg,
+        seed: int,
+        metric: str,
+        start: Path | None = None,
     ) -> None:
+        """Make it. `start`: where the checkpoint is that the configuration's `start` speaks of."""
         model_settings = configuration["model"]
         self.configuration = configuration
         self.data = data
         self.leg = leg
         self.metric = metric
-        device = data.train.encod.device
+        device = data.device
         self.device = device
         self.model = LFADS(model_settings, seed_of(seed, "weights", leg.member)).to(device)
+        self._begin_with(configuration.get("start"), start)
+        for number, session in enumerate(data.sessions):
+            if session.pcr is not None:
+                self.model.start_from_pcr(number, session.pcr)
+        most = data.most_spikes
+        self.train_stack = stack_of(model_settings["train_aug_stack"], most)
+        self.infer_stack = stack_of(model_settings["infer_aug_stack"], most, "valid")
         self.hp = Hyperparameters(model_settings, device)
         betas = (float(model_settings["lr_adam_beta1"]), float(model_settings["lr_adam_beta2"]))
         self.optimizer = AdamW(
@@ -95,7 +118,8 @@ class Member:
         self.batch_size = int(configuration["datamodule"]["batch_size"])
         self.drawer = StepDrawer(
             self.model.sizes,
-            data.train.trials,
+            self.train_stack,
+            [session.train.trials for session in data.sessions],
             self.batch_size,
             seed_of(seed, "training", leg.member, leg.generation),
             device,
@@ -105,19 +129,21 @@ class Member:
         )
         self.clip = float(configuration["trainer"]["gradient_clip_val"] or 0)
         # Of the epoch in progress: what the loss is made of, summed over its steps, and scores.
-        self.sums = torch.zeros(len(PARTS), device=device)
+        self.parts = parts_of(model_settings)
+        self.sums = torch.zeros(len(self.parts), device=device)
         self.scores = Scores(self.model.sizes, device)
         # The same in every epoch: the validation must not depend on how often it is done.
         validation = torch.Generator(device=device).manual_seed(seed_of(seed, "validation"))
-        sizes = self.model.sizes
-        self.valid_noise = torch.randn(
-            (sizes.recon_seq_len, data.valid.trials, sizes.co_dim),
-            generator=validation,
-            device=device,
-        )
+        self.valid_noise = _validation_noise(self.model.sizes, data, validation)
         self.progress = Progress(epoch=leg.start_epoch)
 
     # Where to start from.
+    def _begin_with(self, said: Mapping[str, Any] | None, path: Path | None) -> None:
+        if said is not None:
+            if path is not None:
+                take_parts(self.model, path, said["parts"])
+            freeze(self.model, said["frozen"])
+
     def start_from_parent(self, path: Path) -> None:
         """Take over weights, moments and metric memory from the end of a generation.
 
@@ -146,7 +172,7 @@ class Member:
             smoothed=saved["smoothed"],
         )
         if saved["sums"]:  # none are kept between epochs
-            self.sums.copy_(stacked(saved["sums"]))
+            self.sums.copy_(stacked({name: saved["sums"][name] for name in self.parts}))
         try:
             self.drawer.restore(saved["drawer"])
         except RuntimeError:  # a state of another length
@@ -175,7 +201,7 @@ class Member:
                 "epoch": progress.epoch,
                 "rows": progress.rows,
                 "smoothed": progress.smoothed,
-                "sums": dict(zip(PARTS, self.sums, strict=True)) if self.drawer.step else {},
+                "sums": dict(zip(self.parts, self.sums, strict=True)) if self.drawer.step else {},
                 "scores": self.scores.state(),
                 "drawer": self.drawer.state(),
                 "lr": self.hp.learning_rate,
@@ -217,22 +243,34 @@ class Member:
 
     def take_step(self) -> None:
         """Take one step, and add to the epoch's sums. Nothing here waits for the device."""
-        loss = self.way.training_loss(self.model, self.drawer.draw(), self.hp, self.scores)
+        loss = self.way.training_loss(
+            self.model, self.train_stack, self.drawer.draw(), self.hp, self.scores
+        )
         descend(loss, self.optimizer, self.hp, clip=self.clip)
-        self.sums += stacked(loss.parts)
+        self.sums += loss.stacked()
 
     def trained(self) -> Row:
         """Return what the epoch in progress came to, in training."""
-        return {**means(self.sums.tolist(), self.drawer.steps_per_epoch), **self.scores.read()}
+        found = self.means(self.sums.tolist(), self.drawer.steps_per_epoch)
+        return {**found, **self.scores.read()}
 
     def validated(self) -> Row:
         """Return what the validation trials say now."""
         scores = Scores(self.model.sizes, self.device)
         with exactly(self.device):
             parts = self.way.validation_pass(
-                self.model, self.valid_noise, self.hp, scores, batch_size=self.batch_size
+                self.model,
+                self.infer_stack,
+                self.valid_noise,
+                self.hp,
+                scores,
+                batch_size=self.batch_size,
             )
-        return {**means(stacked(parts).tolist(), 1), **scores.read()}
+        return {**self.means(stacked(parts).tolist(), 1), **scores.read()}
+
+    def means(self, sums: Sequence[float], steps: int) -> Row:
+        """Return the mean over some steps of what a loss is made of, by name."""
+        return {name: value / steps for name, value in zip(self.parts, sums, strict=True)}
 
     @property
     def score(self) -> float:
@@ -270,6 +308,11 @@ class Member:
         progress.epoch += 1
 
 
-def means(sums: Sequence[float], steps: int) -> Row:
-    """Return the mean over some steps of what a loss is made of, by name."""
-    return {name: value / steps for name, value in zip(PARTS, sums, strict=True)}
+def _validation_noise(sizes: Sizes, data: Dataset, generator: torch.Generator) -> Samples:
+    """Return standard numbers for all validation trials, one session after another."""
+    trials, device = sum(session.valid.trials for session in data.sessions), data.device
+    ic = torch.empty(trials, sizes.ic_dim, device=device)
+    co = torch.empty(sizes.recon_seq_len, trials, sizes.co_dim, device=device)
+    draw_standard(co, sizes.co_df, generator)
+    draw_standard(ic, sizes.ic_df, generator)
+    return Samples(ic, co)

@@ -2,66 +2,112 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
 import torch
 from torch import Tensor
 
-from autolfads_trainer.data.dataset import Dataset, Split
-from autolfads_trainer.model.lfads import LFADS, LFADSOutput
-from autolfads_trainer.training.coordinated_dropout import block_gradients, drop_input
+from autolfads_trainer.config.classes import has_own_classes
+from autolfads_trainer.data.dataset import Dataset
+from autolfads_trainer.engine.series import Series
+from autolfads_trainer.model.lfads import LFADS, LFADSOutput, SessionInput
+from autolfads_trainer.model.noise import Samples
+from autolfads_trainer.training.augmentations.base import Effect, heldout_mean, mean_of
+from autolfads_trainer.training.augmentations.own import seed_from
+from autolfads_trainer.training.augmentations.stack import AugmentationStack
 from autolfads_trainer.training.draws import StepDraws
 from autolfads_trainer.training.hyperparameters import Hyperparameters
-from autolfads_trainer.training.loss import Loss, Posteriors, compute_loss
+from autolfads_trainer.training.loss import Loss, Posteriors, Reconstructed, compute_loss
 from autolfads_trainer.training.optimizer import AdamW, clipped
 from autolfads_trainer.training.scores import Scores
+from autolfads_trainer.training.validation import Validation
 
 
 class Reference:
     """The model as it is written down, differentiated by torch: slow, and the truth."""
 
     def __init__(self, data: Dataset) -> None:
-        self.data = data
+        self.train = tuple(Series.of(session.train) for session in data.sessions)
+        self.valid = tuple(Series.of(session.valid) for session in data.sessions)
 
     def training_loss(
-        self, model: LFADS, draws: StepDraws, hp: Hyperparameters, scores: Scores | None = None
+        self,
+        model: LFADS,
+        stack: AugmentationStack,
+        draws: StepDraws,
+        hp: Hyperparameters,
+        scores: Scores | None = None,
     ) -> Loss:
         """Return the loss of one batch, deterministic given `draws`."""
-        return training_loss(model, self.data.train, draws, hp, scores)
+        if not has_own_classes(model.configuration):
+            return training_loss(model, self.train, stack, draws, hp, scores)
+        with own_randomness(draws.noise.generator_start):
+            return training_loss(model, self.train, stack, draws, hp, scores)
 
     def validation_pass(
-        self, model: LFADS, noise: Tensor, hp: Hyperparameters, scores: Scores, *, batch_size: int
+        self,
+        model: LFADS,
+        stack: AugmentationStack,
+        noise: Samples,
+        hp: Hyperparameters,
+        scores: Scores,
+        *,
+        batch_size: int,
     ) -> dict[str, Tensor]:
         """Return the parts of the loss over all validation trials."""
-        return validation_pass(model, self.data.valid, noise, hp, scores, batch_size=batch_size)
+        with own_randomness(noise.ic[:0]):
+            return validation_pass(
+                model, self.valid, stack, noise, hp, scores, batch_size=batch_size
+            )
+
+
+@contextmanager
+def own_randomness(drawn: Tensor) -> Iterator[None]:
+    """Have users' own classes draw from a generator that follows from numbers `drawn` for a step.
+
+    Theirs is torch's own, of the process: it is left as it was.
+    """
+    devices = [drawn.device] if drawn.device.type == "cuda" else []
+    with torch.random.fork_rng(devices):
+        torch.manual_seed(seed_from(drawn))
+        yield
 
 
 def training_loss(
-    model: LFADS, data: Split, draws: StepDraws, hp: Hyperparameters, scores: Scores | None = None
+    model: LFADS,
+    data: Sequence[Series],
+    stack: AugmentationStack,
+    draws: StepDraws,
+    hp: Hyperparameters,
+    scores: Scores | None = None,
 ) -> Loss:
     """Return the loss of one batch, deterministic given `draws`."""
-    batch = data.take(draws.trials)
-    split = model.sizes.ic_enc_seq_len
-    drawn, passing = draws.cd_drop.transpose(0, 1), draws.cd_pass.transpose(0, 1)
-    seen, kept = drop_input(batch.encod, drawn, hp["cd_rate"], split)
-    output = model(
-        seen,
-        batch.ext_input,
+    augmented: list[tuple[Series, Effect]] = []
+    for session, series in enumerate(data):
+        batch = series.take(draws.trials[session])
+        drawn, sizes = draws.augmented[session], model.sizes
+        augmented.append(stack(sizes, sizes.sessions[session], batch, drawn, hp))
+    outputs = model.infer_sessions(
+        [_given(session, batch) for session, (batch, _) in enumerate(augmented)],
         noise=draws.noise,
         dropout_rate=hp["dropout_rate"],
         sample=model.variational,
     )
-    elementwise = model.reconstruction.compute_loss(batch.recon, output.output_params)
-    flowing = block_gradients(elementwise, kept, passing, hp["cd_rate"], hp["cd_pass_rate"])
-    if scores is not None:
-        _score(scores, model, output, batch)
-    posteriors = Posteriors.of(output)
+    recons = [
+        _reconstructed(model, session, output, batch, effect, scores)
+        for session, (output, (batch, effect)) in enumerate(zip(outputs, augmented, strict=True))
+    ]
     parameters = dict(model.named_parameters())
-    return compute_loss(model, parameters, flowing.mean(), posteriors, draws.noise.co_sample, hp)
+    posteriors = Posteriors.of(outputs)
+    return compute_loss(model, parameters, recons, posteriors, draws.noise.samples, hp)
 
 
 def training_step(
     model: LFADS,
     optimizer: AdamW,
-    data: Split,
+    data: Sequence[Series],
+    stack: AugmentationStack,
     draws: StepDraws,
     hp: Hyperparameters,
     *,
@@ -69,7 +115,7 @@ def training_step(
     scores: Scores | None = None,
 ) -> dict[str, Tensor]:
     """Take one step and return the parts of its loss. Nothing here waits for the device."""
-    loss = training_loss(model, data, draws, hp, scores)
+    loss = training_loss(model, data, stack, draws, hp, scores)
     descend(loss, optimizer, hp, clip=clip)
     return loss.parts
 
@@ -85,8 +131,9 @@ def descend(loss: Loss, optimizer: AdamW, hp: Hyperparameters, *, clip: float) -
 @torch.no_grad()
 def validation_pass(
     model: LFADS,
-    data: Split,
-    noise: Tensor,
+    data: Sequence[Series],
+    stack: AugmentationStack,
+    noise: Samples,
     hp: Hyperparameters,
     scores: Scores,
     *,
@@ -94,25 +141,41 @@ def validation_pass(
 ) -> dict[str, Tensor]:
     """Return the parts of the loss over all of `data`: posterior means, nothing dropped.
 
-    `noise (R, trials, U)` serves only to estimate the controller's KL; the score does not depend
-    on it. At most `batch_size` trials are taken at a time; the result does not depend on that.
+    `noise` (of all trials) serves only to estimate divergences that have no closed form; the score
+    does not depend on it. At most `batch_size` trials are taken at a time; the result does not
+    depend on that.
     """
-    sums: dict[str, Tensor] = {}
-    parameters = dict(model.named_parameters())
-    for part, batch in data.chunks(batch_size):
-        output = model(batch.encod, batch.ext_input)
-        _score(scores, model, output, batch)
-        elementwise = model.reconstruction.compute_loss(batch.recon, output.output_params)
-        posteriors = Posteriors.of(output)
-        recon = elementwise.mean()
-        parts = compute_loss(model, parameters, recon, posteriors, noise[:, part], hp).parts
-        share = batch.trials / data.trials
-        for name, value in parts.items():
-            sums[name] = sums.get(name, torch.zeros_like(value)) + share * value
-    return sums
+    whole = Validation(model, dict(model.named_parameters()), data, noise, hp)
+    for session, series in enumerate(data):
+        for _, some in series.chunks(batch_size):
+            batch, effect = stack(model.sizes, model.sizes.sessions[session], some, (), hp)
+            outputs = model.infer_sessions([_given(session, batch)])
+            recon = _reconstructed(model, session, outputs[0], batch, effect, scores)
+            whole.add(session, batch, recon, Posteriors.of(outputs))
+    return whole.parts()
 
 
-def _score(scores: Scores, model: LFADS, output: LFADSOutput, batch: Split) -> None:
-    if model.reconstruction.counts:
-        scores.add_counts(output.output_params[..., 0].detach(), batch.recon)
-    scores.add_rates(output.output_means.detach(), batch.truth)
+def _given(session: int, batch: Series) -> SessionInput:
+    encod, ext_input = batch.encod.transpose(0, 1), batch.ext_input.transpose(0, 1)
+    return SessionInput(session, encod, ext_input)
+
+
+def _reconstructed(
+    model: LFADS,
+    session: int,
+    output: LFADSOutput,
+    batch: Series,
+    effect: Effect,
+    scores: Scores | None,
+) -> Reconstructed:
+    of, recon = model.reconstructions[session], batch.recon.transpose(0, 1)
+    elements = of.compute_loss(recon, output.output_params).transpose(0, 1)
+    if scores is not None:
+        observed, truth = batch.observed, batch.truth
+        if of.counts:
+            log_rates = output.output_params[..., 0].detach()
+            there = None if observed is None else observed.transpose(0, 1)
+            scores.add_counts(log_rates, recon, session, there)
+        true_rates = None if truth is None else truth.transpose(0, 1)
+        scores.add_rates(output.output_means.detach(), true_rates, session)
+    return Reconstructed(mean_of(elements, effect), heldout_mean(elements, effect))

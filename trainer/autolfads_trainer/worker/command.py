@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from autolfads_trainer import own_classes
 from autolfads_trainer.disk_errors import StoreError
 from autolfads_trainer.freed_memory import keep_freed_memory
 from autolfads_trainer.lanes import lane_of
@@ -75,6 +76,7 @@ def main(
     keep_freed_memory()
     try:
         folder = RunFolder(root)
+        own_classes.allow(allow_import)
         process = Process(parent)
         process.hear_signals()
         process.lanes = number_of_lanes(folder, members_at_once, workers, device)

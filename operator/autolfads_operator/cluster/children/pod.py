@@ -133,6 +133,7 @@ def _arguments(run: RunObject, settings: OperatorSettings, role: str) -> list[st
         f"--life=$({LIFE})",
         f"--save-every={settings.save_every:g}",
     ]
+    arguments += [f"--allow-import={module}" for module in settings.allow_import]
     arguments.append(f"--threads={whole_cores(workers.resources.cpu)}")
     if role != WORKER:
         return [*arguments, "--device=cpu", "--only-prepares"]

@@ -32,6 +32,7 @@ class _Sizes:
     trials: int  # of each condition
     channels: int
     heldout: int
+    session: int
 
 
 def generate(
@@ -42,12 +43,16 @@ def generate(
     trials: int | None = None,
     channels: int | None = None,
     heldout: int = 0,
+    session: int = 0,
 ) -> dict[str, NDArray[Any]]:
     """Draw one of `PROBLEMS`; sizes that are not given are the problem's own.
 
     A condition is one start state; its trials have the same rates and differ in their spikes.
     `seed` draws the start states, the read-out (Lorenz) and the spikes. The chaotic network itself
     is always the published one.
+
+    A further `session` of the same seed records the same dynamics: condition i has the start state
+    that it has in session 0, however many conditions there are; channels and spikes are its own.
 
     Returns for `train` and `valid` (every 5th trial of a condition):
     `{split}_encod_data` `(trials, time, channels - heldout)`, spikes per bin, without the last
@@ -57,12 +62,13 @@ def generate(
     Raises `InputError` for an unknown problem and for sizes it cannot have.
     """
     module = _module(problem)
-    sizes = _sizes(module, conditions, trials, channels, heldout)
+    sizes = _sizes(module, conditions, trials, channels, heldout, session)
     random = np.random.default_rng(_whole("seed", seed, 0))
-    rates = module.rates(random, sizes.conditions, sizes.channels)
+    own = _generator_of(sizes.session, seed)
+    rates = module.rates(random, sizes.conditions, sizes.channels, own)
     # Counts of 1 ms steps summed over a bin are Poisson with the summed mean: drawn as such.
     expected = np.repeat((rates * module.BIN_SECONDS)[:, None], sizes.trials, axis=1)
-    spikes = random.poisson(expected).astype(np.float32)
+    spikes = (own or random).poisson(expected).astype(np.float32)
     truth = rates.astype(np.float32)
 
     validation = every_nth(sizes.trials, VALIDATION_EVERY)
@@ -86,13 +92,14 @@ def describe(
     trials: int | None = None,
     channels: int | None = None,
     heldout: int = 0,
+    session: int = 0,
 ) -> dict[str, str | int | float]:
     """Return the file attributes that say how `generate` made its arrays from these arguments.
 
     Raises `InputError` as `generate` does.
     """
     module = _module(problem)
-    sizes = _sizes(module, conditions, trials, channels, heldout)
+    sizes = _sizes(module, conditions, trials, channels, heldout, session)
     parameters = {
         "conditions": sizes.conditions,
         "trials_per_condition": sizes.trials,
@@ -104,9 +111,17 @@ def describe(
     return {
         "problem": problem,
         "seed": _whole("seed", seed, 0),
+        **({"session": sizes.session} if sizes.session else {}),
         "bin_width_seconds": module.BIN_SECONDS,
         "parameters": json.dumps(parameters),
     }
+
+
+def _generator_of(session: int, seed: int) -> np.random.Generator | None:
+    """Return what a further session draws from; the first has none besides the problem's."""
+    if session == 0:
+        return None
+    return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(session,)))
 
 
 def _module(problem: str) -> ModuleType:
@@ -123,6 +138,7 @@ def _sizes(
     trials: int | None,
     channels: int | None,
     heldout: int,
+    session: int,
 ) -> _Sizes:
     sizes = _Sizes(
         conditions=_whole("conditions", conditions, 1, module.CONDITIONS),
@@ -135,11 +151,18 @@ def _sizes(
         ),
         channels=_whole("channels", channels, 1, module.CHANNELS),
         heldout=_whole("heldout", heldout, 0),
+        session=_whole("session", session, 0),
     )
     if sizes.heldout >= sizes.channels:
         raise InputError(
             f"generate: heldout: found {sizes.heldout} of {sizes.channels} channels; "
             "expected that at least one channel is left to encode"
+        )
+    most = module.MOST_IN_SESSION
+    if sizes.session > 0 and most is not None and sizes.channels > most:
+        raise InputError(
+            f"generate: channels: found {sizes.channels} in session {sizes.session}; expected at "
+            f"most {most}, since all sessions record one network of {most} units"
         )
     counts = sizes.conditions * sizes.trials * sizes.channels * int(module.BINS)
     if counts > MAX_COUNTS:

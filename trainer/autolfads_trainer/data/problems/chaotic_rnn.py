@@ -17,6 +17,7 @@ BIN_SECONDS = 0.010
 
 NETWORK_SEED = 5  # results are published for this one network, so a problem's seed leaves it alone
 UNITS = 50
+MOST_IN_SESSION = UNITS  # channels, where several sessions record one network
 GAIN = 1.5
 TAU_SECONDS = 0.025
 START_STD = 1.0
@@ -38,16 +39,21 @@ def weights(units: int = UNITS, seed: int = NETWORK_SEED) -> NDArray[np.float64]
 
 
 def rates(
-    random: np.random.Generator, conditions: int = CONDITIONS, channels: int = CHANNELS
+    random: np.random.Generator,
+    conditions: int = CONDITIONS,
+    channels: int = CHANNELS,
+    session: np.random.Generator | None = None,
 ) -> NDArray[np.float64]:
     """Draw start states, and return the rates in Hz, `(conditions, BINS, channels)`, in 0..MAX_HZ.
 
     Fewer channels than units: the first ones are recorded, so that the dynamics stay the same.
-    More: the network grows to that size.
+    More: the network grows to that size. A further `session` of the same dynamics records units
+    that its own generator draws, of the published network: at most MOST_IN_SESSION.
     """
     units = max(UNITS, channels)
+    recorded = np.arange(channels) if session is None else session.permutation(UNITS)[:channels]
     state = START_STD * random.standard_normal((conditions, units))
-    activity = np.tanh(trajectories(state, weights(units)))[..., :channels]
+    activity = np.tanh(trajectories(state, weights(units)))[..., recorded]
     lowest = activity.min(axis=1, keepdims=True)
     span = activity.max(axis=1, keepdims=True) - lowest
     return np.asarray(MAX_HZ * (activity - lowest) / span)

@@ -22,6 +22,7 @@ BURN_IN_STEPS = 500
 EULER_STEP = 0.006  # of the attractor's own time, per step
 SIGMA, RHO, BETA = 10.0, 28.0, 8.0 / 3.0
 BASE_HZ = 5.0
+MOST_IN_SESSION = None  # channels: any number of them can follow three dimensions
 
 PARAMETERS: dict[str, float] = {
     "sigma": SIGMA,
@@ -35,15 +36,19 @@ PARAMETERS: dict[str, float] = {
 
 
 def rates(
-    random: np.random.Generator, conditions: int = CONDITIONS, channels: int = CHANNELS
+    random: np.random.Generator,
+    conditions: int = CONDITIONS,
+    channels: int = CHANNELS,
+    session: np.random.Generator | None = None,
 ) -> NDArray[np.float64]:
     """Draw start states and read-out weights, and return the rates in Hz.
 
+    A further `session` of the same dynamics draws its read-out weights from its own generator.
     Returns `(conditions, BINS, channels)`: the mean of a bin's 20 rates of 1 ms each.
     """
     start = random.standard_normal((conditions, 3)) + np.array([0.0, 0.0, 25.0])
     state = scaled(trajectories(start))
-    by_step = step_rates(state, readout(random, channels))
+    by_step = step_rates(state, readout(session or random, channels))
     by_bin = by_step.reshape(conditions, BINS, STEPS_PER_BIN, channels)
     return np.asarray(by_bin.mean(axis=2))
 

@@ -8,10 +8,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from autolfads_trainer.config.classes import is_own
 from autolfads_trainer.model.reconstructions.base import Reconstruction
 from autolfads_trainer.model.reconstructions.gamma import Gamma, ZeroInflatedGamma
 from autolfads_trainer.model.reconstructions.gaussian import MSE, Gaussian
 from autolfads_trainer.model.reconstructions.poisson import Poisson, PoissonBPS
+from autolfads_trainer.own_classes import made
 
 _KINDS = {
     kind.__name__: kind for kind in (Poisson, PoissonBPS, MSE, Gaussian, Gamma, ZeroInflatedGamma)
@@ -20,6 +22,9 @@ _KINDS = {
 
 def reconstruction_of(configuration: Mapping[str, Any]) -> Reconstruction:
     """Return the one that an item of `model.reconstruction` in a resolved configuration names."""
+    if is_own(configuration["_target_"]):
+        own: Reconstruction = made(configuration, Reconstruction)
+        return own
     arguments = {name: value for name, value in configuration.items() if name != "_target_"}
     return _KINDS[configuration["_target_"].rpartition(".")[2]](**arguments)
 

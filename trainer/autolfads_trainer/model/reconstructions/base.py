@@ -36,6 +36,11 @@ class Reconstruction(nn.Module):
         """Return the expected data `(…, N)`."""
         raise NotImplementedError
 
+    @property
+    def has_penalty(self) -> bool:
+        """Whether there is a penalty on this class's own parameters."""
+        return type(self).compute_l2 is not Reconstruction.compute_l2
+
     def compute_l2(self) -> Tensor | None:
         """Return a penalty `()` on this class's own parameters; None where there is none."""
         return None

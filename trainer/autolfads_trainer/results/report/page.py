@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from matplotlib.figure import Figure
 
+from autolfads_trainer.evaluation.values import Evaluation
 from autolfads_trainer.results.history import History
 from autolfads_trainer.results.report.curves import population_curves
 from autolfads_trainer.results.report.drawing import inline_svg
@@ -19,6 +20,7 @@ from autolfads_trainer.results.report.hyperparameters import (
 )
 from autolfads_trainer.results.report.images import trial_images
 from autolfads_trainer.results.report.lineage import lineage_diagram
+from autolfads_trainer.results.report.quality import remarks, scores_table
 from autolfads_trainer.results.report.tables import decisions, key_numbers
 from autolfads_trainer.results.report.theme import CSS
 from autolfads_trainer.results.report.traces import trial_traces
@@ -36,6 +38,7 @@ def page(
     summary: Mapping[str, object],
     trials: TrialExamples,
     notes: Sequence[str],
+    evaluations: Sequence[Evaluation] = (),
 ) -> str:
     """Return the whole page. To be called within `drawing.style()`."""
     name = text(history.name)
@@ -44,6 +47,7 @@ def page(
         _curves(history),
         _hyperparameters(history),
         _lineage(history),
+        *([_quality(evaluations)] if evaluations else []),
         _trials(trials),
         _notes(summary, notes),
     ]
@@ -141,6 +145,16 @@ def _lineage(history: History) -> str:
         "Each row is a member, each column a generation. After a generation, the worse of a pair "
         "becomes a copy of the better.",
         _key(key) + figure + table,
+    )
+
+
+def _quality(evaluations: Sequence[Evaluation]) -> str:
+    return _section(
+        "How good the rates are",
+        "bps, co_bps and fp_bps: bits per spike beyond each channel’s mean rate, for held-in "
+        "channels, held-out channels and forecast bins. R²: of rates to true rates, of behaviour "
+        "decoded from rates, and of condition means of rates to PSTHs; 1 is perfect.",
+        f'<div class="wide">{scores_table(evaluations)}</div>' + _captions(remarks(evaluations)),
     )
 
 

@@ -1,0 +1,1 @@
+"""Applying a trained model to trials that it was not trained on."""
