@@ -44,6 +44,8 @@ def configuration(trials: int = products.BATCH, engine: str = "auto") -> dict[st
     )
     found = default_configuration(sizes)
     found["model"]["readout"]["modules"][0]["out_features"] = products.CHANNELS
+    found["model"]["train_aug_stack"]["transforms"][0]["ic_enc_seq_len"] = 0
+    found["model"]["infer_aug_stack"] |= {"transforms": [], "batch_order": [], "loss_order": []}
     found["trainer"]["engine"] = engine
     return found
 

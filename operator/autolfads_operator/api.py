@@ -119,8 +119,9 @@ class Data(Model):
     path: Text | None = Field(
         default=None,
         description="The HDF5 file with `{train,valid}_{encod,recon}_data`, each (trials, time, "
-        "channels), or a pattern (`day*.h5`): one file for each session. On one machine: relative to the manifest, or absolute. On a cluster: relative "
-        "to the folder `data/` of the shared claim, which pods mount read-only.",
+        "channels), or a pattern (`day*.h5`): one file for each session. On one machine: relative "
+        "to the manifest, or absolute. On a cluster: relative to the folder `data/` of the shared "
+        "claim, which pods mount read-only.",
         json_schema_extra=IN_RULE,
     )
     generate: Generate | None = Field(default=None, json_schema_extra=IN_RULE)

@@ -37,7 +37,7 @@ from autolfads_operator.controller.reading import read_ledger
 from autolfads_operator.errors import RunStopped
 from autolfads_operator.local_run import Interrupted, Settings, run_here
 from autolfads_operator.looking_back import history, replay
-from autolfads_operator.machine import gpu_count, worker_arguments
+from autolfads_operator.machine import default_workers, gpu_count, worker_arguments
 from autolfads_operator.manifest import fields_without_meaning_locally, read_manifest
 from autolfads_operator.operator_command import check_installation, operator
 from autolfads_operator.view.picture import Picture, at_rest, picture_of
@@ -255,8 +255,12 @@ def status(folder: Path, as_json: bool) -> None:
 @commands.command()
 @click.argument("manifest", type=click.Path(path_type=Path))
 @click.option("--allow-import", multiple=True, metavar="MODULE", help="As for `run`.")
-def validate(manifest: Path, allow_import: tuple[str, ...]) -> None:
-    """Check MANIFEST and its data, without training."""
+@click.option("--quick", is_flag=True, help="Do not measure what time and memory the run takes.")
+def validate(manifest: Path, allow_import: tuple[str, ...], quick: bool) -> None:
+    """Check MANIFEST and its data, and say what the run takes here.
+
+    Nothing is kept of the few steps that are trained to measure that.
+    """
     console = PatientConsole()
     _need_trainer()
     asked = read_manifest(manifest)
@@ -267,7 +271,12 @@ def validate(manifest: Path, allow_import: tuple[str, ...]) -> None:
             owner = claim(folder, owner)
             # It is the disk of the run's folder that must have room, not that of this one.
             there = folder_of(asked, manifest, None)
-            arguments = worker_arguments(1, "cpu", 300.0, allow_import, room_at=there)
+            workers = min(asked.spec.workers.count, default_workers("auto"))
+            arguments = worker_arguments(
+                *(1, "auto", 300.0, allow_import),
+                room_at=there,
+                measure=0 if quick else workers,
+            )
             settings = Settings(1, device="cpu", worker_arguments=arguments)
             try:
                 run_here(folder, owner, settings, lambda *_: None, until_prepared=True)

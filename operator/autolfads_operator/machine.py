@@ -81,15 +81,18 @@ def worker_arguments(
     allow_import: Sequence[str],
     data: str | None = None,
     room_at: Path | None = None,
+    measure: int = 0,
 ) -> tuple[str, ...]:
     """Return the worker program's arguments.
 
-    `data` is where the data lie now, `room_at` the folder whose disk must have room for the run.
+    `data` is where the data lie now, `room_at` the folder whose disk must have room for the run;
+    `measure`: say what a run with so many workers takes, 0: do not.
     """
     allowed = [word for module in allow_import for word in ("--allow-import", module)]
     settings = ("--threads", str(threads), "--device", device, "--save-every", str(save_every))
     places = [
         *(("--data", data) if data else ()),
         *(("--room-at", str(room_at)) if room_at else ()),
+        *(("--measure", str(measure)) if measure else ()),
     ]
     return (*settings, *allowed, *places)

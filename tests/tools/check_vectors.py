@@ -22,7 +22,11 @@ from autolfads_trainer.config.defaults import DataSizes
 from autolfads_trainer.config.resolve import resolve
 from autolfads_trainer.model.lfads import LFADS
 from autolfads_trainer.model.penalties import l2_penalty
-from autolfads_trainer.model.priors import AutoregressiveMultivariateNormal
+from autolfads_trainer.model.priors import (
+    AutoregressiveMultivariateNormal,
+    MultivariateStudentT,
+    Prior,
+)
 from autolfads_trainer.training.scores import Scores
 from autolfads_trainer.userinput import InputError
 
@@ -69,16 +73,10 @@ def expectations(arrays: Arrays, path: Path) -> dict[str, Callable[[], torch.Ten
     known: dict[str, Callable[[], torch.Tensor]] = {
         "loss/recon_elementwise": lambda: nll,
         "loss/recon": nll.mean,
-        "loss/kl_ic": lambda: model.ic_prior.kl(output.ic_mean, output.ic_std),
         "loss/l2": lambda: l2_penalty(dict(model.named_parameters()), scales),
     }
-    if isinstance(model.co_prior, AutoregressiveMultivariateNormal):
-        prior = model.co_prior
-        known["loss/co_prior_log_prob"] = lambda: prior.log_prob(
-            tensors["in/co_sample"].transpose(0, 1)
-        )
-    else:  # in closed form
-        known["loss/kl_co"] = lambda: model.co_prior.kl(output.co_means, output.co_stds)
+    known |= _of_prior("ic", model.ic_prior, output.ic_mean, output.ic_std, tensors)
+    known |= _of_prior("co", model.co_prior, output.co_means, output.co_stds, tensors)
     penalty = model.reconstruction.compute_l2()
     if penalty is not None:
         known["loss/recon_l2"] = lambda: penalty
@@ -91,6 +89,20 @@ def expectations(arrays: Arrays, path: Path) -> dict[str, Callable[[], torch.Ten
             torch.zeros_like(parameter) if parameter.grad is None else parameter.grad
         )
     return known
+
+
+def _of_prior(
+    of: str, prior: Prior, mean: torch.Tensor, std: torch.Tensor, tensors: dict[str, torch.Tensor]
+) -> dict[str, Callable[[], torch.Tensor]]:
+    """Return what a prior costs: in closed form, or the density of a given sample."""
+    if not isinstance(prior, AutoregressiveMultivariateNormal | MultivariateStudentT):
+        return {f"loss/kl_{of}": lambda: prior.kl(mean, std)}
+
+    def log_prob() -> torch.Tensor:
+        sample = tensors[f"in/{of}_sample"]
+        return prior.log_prob(sample.transpose(0, 1) if sample.dim() == 3 else sample)
+
+    return {f"loss/{of}_prior_log_prob": log_prob}
 
 
 def _below(tensors: dict[str, torch.Tensor], prefix: str) -> dict[str, torch.Tensor]:

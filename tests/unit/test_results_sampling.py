@@ -170,7 +170,7 @@ def test_where_memory_is_short_fewer_are_taken_at_once(model, data, monkeypatch)
     usual, real, asked = sampled(model, data), sampling.trials_first, []
 
     def short(*given):
-        rows = len(given[1].ic_mean)
+        rows = len(given[2].ic_mean)
         asked.append(rows)
         if rows > 3:
             raise torch.OutOfMemoryError("of 1 GiB")

@@ -60,7 +60,7 @@ def error_of(path: Path, content: bytes | str, kind: type[Record] = Order) -> st
         ("[" * 50_000, "is cut, or no record: Invalid JSON: recursion limit"),
         ('{"x":' * 12_000, "is cut, or no record: Invalid JSON: recursion limit"),
         (
-            text(format=3)[:-1] + ', "x": ' + "[" * 50_000,
+            text(format=4)[:-1] + ', "x": ' + "[" * 50_000,
             "is cut, or no record: Invalid JSON: recursion",
         ),
         (without("member"), "member: Field required"),
@@ -79,9 +79,9 @@ def error_of(path: Path, content: bytes | str, kind: type[Record] = Order) -> st
         (text(hyperparameters=[1]), "hyperparameters: Input should be an object"),
         (text(hyperparameters={"model.lr_init": "high"}), "hyperparameters.model.lr_init: Input"),
         (text(hyperparameters={"model.lr_init": None}), "hyperparameters.model.lr_init: Input"),
-        (text(format="1"), "format: Input should be 1 or 2"),
-        (text(format=None), "format: Input should be 1 or 2"),
-        (text(format=2.5), "format: Input should be 1 or 2"),
+        (text(format="1"), "format: Input should be 1, 2 or 3"),
+        (text(format=None), "format: Input should be 1, 2 or 3"),
+        (text(format=2.5), "format: Input should be 1, 2 or 3"),
         (
             text().replace('"format": 2', '"format": ' + "9" * 5000),
             "is cut, or no record: Invalid JSON",
@@ -93,13 +93,13 @@ def test_what_is_wrong_with_a_record_is_told_with_its_file_and_key(content, mess
 
 
 @pytest.mark.parametrize(
-    "content", [text(format=3), text(format=3, parent={"new": "shape"}), '{"format": 3}']
+    "content", [text(format=4), text(format=4, parent={"new": "shape"}), '{"format": 4}']
 )
 def test_a_record_of_a_newer_format_says_so_and_nothing_else(content, tmp_path):
     message = error_of(tmp_path / "order.json", content)
 
     assert message == (
-        "was written by a newer version (format 3; this one reads formats 1 to 2); "
+        "was written by a newer version (format 4; this one reads formats 1 to 3); "
         "expected the version that made it"
     )
 
@@ -108,7 +108,7 @@ def test_a_folder_of_another_version_names_the_version_that_it_needs(tmp_path):
     owner = {"format": 7, "autolfads": "4.2.0", "name": "reach"}
     message = error_of(tmp_path / "owner.json", json.dumps(owner), Owner)
     assert message == (
-        "was written by a newer version (format 7; this one reads formats 1 to 2); "
+        "was written by a newer version (format 7; this one reads formats 1 to 3); "
         "expected autolfads 4.2.0 that made it"
     )
     older = error_of(tmp_path / "owner.json", json.dumps({**owner, "format": 0}), Owner)

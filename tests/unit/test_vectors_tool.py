@@ -21,11 +21,18 @@ from autolfads_trainer.training.scores import Scores
 TOOL = Path(__file__).parents[1] / "tools" / "check_vectors.py"
 DIMS = {"encod_data_dim": 3, "encod_seq_len": 6, "recon_seq_len": 8, "recon_data_dim": 5}
 PLAIN = {"ext_input_dim": 0}
+# What needs other data, or makes no difference to a pass without augmentation.
+NOT_OF_ONE_PASS = (
+    *("Gamma", "sum over a trial", "jitter", "shift", "missing data", "sample validation"),
+    *("all of them", "sessions", "two sessions and all of them"),
+)
+LINEAR = {"_target_": "torch.nn.Linear", "out_features": 4}
 CASES: dict[str, dict[str, Any]] = {
+    "linear read-in": {"readin": [LINEAR]},
     "controller": {"l2_gen_scale": 0.3, "l2_con_scale": 0.2},
     "no_controller": NO_CONTROLLER | {"ext_input_dim": 1, "l2_gen_scale": 0.3},
     "external_input_and_own_steps": {"ext_input_dim": 2, "ic_enc_seq_len": 2},
-    **{name: OTHERS[name] for name in OTHERS if name not in ("Gamma", "sum over a trial")},
+    **{name: OTHERS[name] for name in OTHERS if name not in NOT_OF_ONE_PASS},
 }
 Arrays = dict[str, Any]
 
@@ -52,10 +59,15 @@ def example(**case: Any) -> Arrays:
         **{f"out/{name}": value for name, value in vars(output).items()},
         "loss/recon_elementwise": nll,
         "loss/recon": nll.mean(),
-        "loss/kl_ic": model.ic_prior.kl(output.ic_mean, output.ic_std),
         "loss/l2": l2_penalty(dict(model.named_parameters()), l2_scales),
     }
-    if isinstance(model.co_prior, AutoregressiveMultivariateNormal):
+    ic_sample = torch.randn(4, model.sizes.ic_dim, generator=torch.Generator().manual_seed(2))
+    tensors["in/ic_sample"] = ic_sample
+    if model.sizes.ic_df:
+        tensors["loss/ic_prior_log_prob"] = model.ic_prior.log_prob(ic_sample)
+    else:
+        tensors["loss/kl_ic"] = model.ic_prior.kl(output.ic_mean, output.ic_std)
+    if isinstance(model.co_prior, AutoregressiveMultivariateNormal) or model.sizes.co_df:
         tensors["loss/co_prior_log_prob"] = model.co_prior.log_prob(sample.transpose(0, 1))
     else:
         tensors["loss/kl_co"] = model.co_prior.kl(output.co_means, output.co_stds)

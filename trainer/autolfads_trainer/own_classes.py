@@ -103,7 +103,7 @@ def check_own(role: str, part: Mapping[str, Any], where: str) -> dict[str, Any]:
     if either and not there:
         raise InputError(
             f"{where}: {target} has neither {' nor '.join(either)}; expected a method of one of "
-            f"these names, as a {role} has"
+            f"these names, as an {role} has"
         )
     for name, count in (methods | there).items():
         method = getattr(one, name, None)

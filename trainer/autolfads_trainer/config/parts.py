@@ -138,21 +138,16 @@ class Parts:
 
     def readin(self, value: Any) -> list[dict[str, Any]]:
         """Return the read-in of each session, and see that the encoder sees as much of each."""
-        key = ("model", "readin")
-        found = [
-            self._readin(part, at, session)
-            for part, at, session in self._each(value, key, "read-in")
-        ]
+        places = self._each(value, ("model", "readin"), "read-in")
+        found = [self._readin(part, at, session) for part, at, session in places]
         seen = [
             part.get("out_features", session.encod_dim)
-            for part, session in zip(found, self.sizes.sessions, strict=True)
+            for part, (_, _, session) in zip(found, places, strict=True)
         ]
-        for (at, _), number_, session in zip(
-            self._places(value, key), seen, self.sizes.sessions, strict=False
-        ):
-            if number_ != seen[0]:
+        for channels, (_, at, session) in zip(seen, places, strict=True):
+            if channels != seen[0]:
                 raise InputError(
-                    f"{self._where(at)}: gives {number_} channels of {session.path}; expected "
+                    f"{self._where(at)}: gives {channels} channels of {session.path}; expected "
                     f"{seen[0]}, as of {self.sizes.path}: the sessions have one encoder"
                 )
         self._what_the_encoder_sees(seen[0], linear="out_features" in found[0])

@@ -90,12 +90,14 @@ class Recording:
         """Return it with trials of training and validation mixed, and split anew: `reshuffle`."""
         trials = len(self.train.encod), len(self.valid.encod)
         order = TrialOrder.drawn(*trials, seed, ratio)
-        both = {
-            name: np.concatenate([mine, other])
-            for name, mine in vars(self.train).items()
-            if mine is not None and (other := getattr(self.valid, name)) is not None
-        }
-        whole = replace(self.train, truth=None, **both)
+        train, valid = self.train, self.valid
+        truths = [one for one in (train.truth, valid.truth) if one is not None]
+        whole = SplitArrays(
+            np.concatenate([train.encod, valid.encod]),
+            np.concatenate([train.recon, valid.recon]),
+            np.concatenate([train.ext_input, valid.ext_input]),
+            np.concatenate(truths) if len(truths) == 2 else None,
+        )
         return replace(
             self, train=whole.take(order.train), valid=whole.take(order.valid), order=order
         )

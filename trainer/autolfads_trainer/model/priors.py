@@ -122,6 +122,15 @@ class MultivariateStudentT(Prior):
         self.logscale = nn.Parameter(torch.full((shape,), math.log(scale)))
         self.df = df
 
+    def log_prob(self, sample: Tensor) -> Tensor:
+        """Return log p `(B,)` of `sample (B, I)` or `(R, B, U)`, summed over all but trials."""
+        left = (sample - self.loc) / torch.exp(self.logscale)
+        half = 0.5 * (self.df + 1)
+        log_p = -half * torch.log1p(left**2 / self.df) - self.logscale
+        log_p = log_p + math.lgamma(half) - math.lgamma(self.df / 2)
+        log_p = log_p - 0.5 * math.log(self.df * math.pi)
+        return log_p.sum(dim=-1 if sample.dim() == 2 else (-3, -1))
+
     def divergence(
         self, parameters: Mapping[str, Tensor], mean: Tensor, std: Tensor, standard: Tensor | None
     ) -> Tensor:

@@ -11,11 +11,12 @@ import hashlib
 import io
 import math
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from autolfads_trainer.disk import opened_plain
 from autolfads_trainer.results.history import History, Row
+from autolfads_trainer.training.parts import scores_of
 
 _METRICS = (
     "loss",
@@ -55,6 +56,7 @@ _KNOWN = (
     ),
     *(f"hp/{name}" for name in _HYPERPARAMETERS),
 )
+_SESSION = re.compile(r"(.*/sess)(\d+)")
 _RANK = {name: rank for rank, name in enumerate(_KNOWN)}
 
 
@@ -120,7 +122,8 @@ def fitlog_text(history: History) -> str:
         for row in leg.rows:
             rows[leg.member, _epoch(row)] = row
     # Scripts name columns, also those in which this run has nothing to say (no truth, no forecast).
-    columns = _columns({*_KNOWN, *(name for row in rows.values() for name in row)})
+    there = {name for row in rows.values() for name in row}
+    columns = _columns({*_KNOWN, *there, *_of_each_session(there)})
     lines = (
         [str(index), *(_field(row | {"worker_id": member}, name) for name in columns)]
         for index, ((member, _), row) in enumerate(sorted(rows.items(), key=lambda item: item[0]))
@@ -128,9 +131,17 @@ def fitlog_text(history: History) -> str:
     return _csv(["", *columns], lines)
 
 
+def _of_each_session(there: set[str]) -> Iterator[str]:
+    """Yield the names of all sessions' scores, where there are several sessions."""
+    found = [_SESSION.fullmatch(name) for name in there if "/recon/sess" in name]
+    sessions = 1 + max((int(one[2]) for one in found if one is not None), default=0)
+    for split in ("train", "valid"):
+        yield from (f"{split}/{name}" for name in scores_of(sessions))
+
+
 def _columns(names: set[str]) -> list[str]:
     def place(name: str) -> tuple[int, str, int]:
-        session = re.fullmatch(r"(.*/recon/sess)(\d+)", name)  # sess10 comes after sess9
+        session = _SESSION.fullmatch(name)  # sess10 comes after sess9
         text, number = (session[1], int(session[2])) if session else (name, 0)
         return _RANK.get(name, len(_RANK)), text, number
 

@@ -64,6 +64,9 @@ class Context:
     data_at: Path | None = None  # where the run's data lie now; None: where they did
     room_at: Path | None = None  # the folder whose disk must have room; None: the run's
     trains: bool = True  # and does not only prepare, on a machine that need not be like the others'
+    measures_with: int = (
+        0  # `prepare` measures what a run with so many workers takes; 0: it does not
+    )
     gpu_share: float = 1.0  # of the GPU's memory, where several workers have one
     steps: int = 0  # of the optimizer, in all tasks so far
     shared: Shared = field(default_factory=Shared, repr=False)

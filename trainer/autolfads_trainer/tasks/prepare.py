@@ -8,9 +8,11 @@ from __future__ import annotations
 import os
 import secrets
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from autolfads_trainer.config.classes import held_out_by
 from autolfads_trainer.config.resolve import resolve
 from autolfads_trainer.data.expected import expected_by
 from autolfads_trainer.data.hdf5 import Recording, fingerprint, read_recording
@@ -20,6 +22,7 @@ from autolfads_trainer.data.trial import try_to_read
 from autolfads_trainer.disk import write_with
 from autolfads_trainer.disk_errors import may_pass
 from autolfads_trainer.disk_use import disk_use, in_units
+from autolfads_trainer.needs import measured, refuse_what_cannot_fit
 from autolfads_trainer.records import DiskUse, Outcome, Task
 from autolfads_trainer.session_paths import paths_of
 from autolfads_trainer.tasks.context import Context, Said
@@ -67,6 +70,8 @@ def prepare(context: Context, task: Task) -> Outcome:
         start_bytes=start_bytes,
         notes=notes,
     )
+    if context.measures_with:
+        notes += _needs(context, configuration, recordings)
     room_at = context.room_at or context.folder.root
     _refuse_too_small_a_disk(room_at, disk, data_bytes if relative else 0)
     data, *further = (
@@ -111,6 +116,26 @@ def _read(context: Context, relative: str | None, path: Path) -> tuple[str | Non
             raise
         # Once more: a disk can fail between two reads, and a file is not to blame for that.
         return sha256, _recording(path, of_a_stranger=relative is None)
+
+
+def _needs(
+    context: Context, configuration: dict[str, Any], recordings: Sequence[Recording]
+) -> list[str]:
+    """Train for a few steps, and return what time and memory the whole run takes here."""
+    from autolfads_trainer.data.dataset import Dataset  # noqa: PLC0415  (it loads torch)
+
+    context.say(Said("measuring a few steps"))
+    datamodule = configuration["datamodule"]
+    if (seed := datamodule["reshuffle_tv_seed"]) is not None:
+        ratio = datamodule["reshuffle_tv_ratio"]
+        recordings = [recording.reshuffled(seed, ratio) for recording in recordings]
+    held_out = held_out_by(configuration["model"])
+    device = context.torch_device()
+    if device.type == "cpu":
+        refuse_what_cannot_fit(configuration["model"], datamodule["batch_size"])
+    data = Dataset.of(recordings, device, sv_rate=held_out)
+    members, epochs = configuration["pbt"]["num_samples"], configuration["trainer"]["max_epochs"]
+    return measured(configuration, data).told(members, epochs, context.measures_with)
 
 
 def _refuse_a_precision_that_is_not_there(context: Context, asked: str) -> None:

@@ -51,6 +51,7 @@ def _whole_or_auto(_context: click.Context, _option: click.Parameter, value: str
     help="How many members are trained side by side; auto: as many as are this worker's share.",
 )
 @click.option("--workers", default=0, help="Who share the members of a run that is prepared.")
+@click.option("--measure", default=0, help="What a run takes with so many workers; 0: no.")
 @click.option("--only-prepares", is_flag=True, help="It need not load what training needs.")
 def main(
     root: Path,
@@ -65,6 +66,7 @@ def main(
     gpu_share: float,
     members_at_once: str,
     workers: int,
+    measure: int,
     only_prepares: bool,
 ) -> None:
     """Work for the run in a run directory. Started by a controller, not by hand."""
@@ -92,6 +94,7 @@ def main(
                 room_at=room_at,
                 gpu_share=gpu_share,
                 trains=not only_prepares,
+                measures_with=measure,
             )
             for number in range(process.lanes)
         ]

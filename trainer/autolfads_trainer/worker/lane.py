@@ -40,6 +40,7 @@ class Worker:
         room_at: Path | None = None,
         gpu_share: float = 1.0,
         trains: bool = True,
+        measures_with: int = 0,
     ) -> None:
         self.folder = folder
         self.life = life
@@ -66,6 +67,7 @@ class Worker:
             data_at=data_at,
             room_at=room_at,
             trains=trains,
+            measures_with=measures_with,
             gpu_share=gpu_share,
             shared=process.shared,
         )

@@ -1,0 +1,198 @@
+"""A user's own reconstruction, prior and augmentation, the example of the documents among them."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from configuration_examples import SIZES
+from markdown_documents import document
+from small_models import CD, never, same, small_member, stack
+
+from autolfads_trainer.config.resolve import resolve
+from autolfads_trainer.model.lfads import LFADS
+from autolfads_trainer.training.checkpoint import save_file
+from autolfads_trainer.training.member import Member
+from autolfads_trainer.training.step import Reference
+from autolfads_trainer.userinput import InputError
+
+EXAMPLE = document("docs/configuration.md").section("Classes of your own").blocks("python")[0]
+MORE = """
+
+class Laplace(torch.nn.Module):
+    def __init__(self, scale):
+        super().__init__()
+        self.scale = scale
+
+    def make_posterior(self, mean, std):
+        return torch.distributions.Laplace(mean, std)
+
+    def forward(self, mean, std):
+        prior = torch.distributions.Laplace(torch.zeros_like(mean), self.scale)
+        posterior = self.make_posterior(mean, std)
+        return torch.distributions.kl_divergence(posterior, prior).sum(dim=-1).mean()
+
+
+class DropChannels:
+    def __init__(self, rate):
+        self.rate, self.seen = rate, []
+
+    def process_batch(self, batch):
+        self.seen.append(tuple(batch.encod_data.shape))
+        kept = torch.rand(len(batch.encod_data), 1, batch.encod_data.shape[2]) >= self.rate
+        return batch._replace(encod_data=batch.encod_data * kept)
+
+
+class Halved:
+    def process_losses(self, losses, batch, log_fn, split):
+        log_fn(split, losses.mean())
+        assert losses.shape == batch.recon_data.shape
+        return losses / 2
+
+
+class Nothing:
+    pass
+
+
+class NoMeans(NegativeBinomial):
+    compute_means = None
+
+
+class OddSignature(NegativeBinomial):
+    def compute_loss(self, data):
+        return data
+"""
+
+
+@pytest.fixture(autouse=True, scope="module")
+def my_lab(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    folder = tmp_path_factory.mktemp("lab")
+    (folder / "my_lab.py").write_text(EXAMPLE + MORE)
+    sys.path.insert(0, str(folder))
+    yield
+    sys.path.remove(str(folder))
+    sys.modules.pop("my_lab", None)
+
+
+def member(**settings: Any) -> Member:
+    return small_member(allow_import=["my_lab"], **settings)
+
+
+OWN_STACK = {
+    "transforms": [{"_target_": "my_lab.DropChannels", "rate": 0.3}, stack(CD)["transforms"][0]],
+    "batch_order": [0, 1],
+    "loss_order": [1],
+}
+CASES: dict[str, dict[str, Any]] = {
+    "reconstruction": {"reconstruction": [{"_target_": "my_lab.NegativeBinomial"}]},
+    "prior of the initial condition": {"ic_prior": {"_target_": "my_lab.Laplace", "scale": 0.3}},
+    "prior of the control": {"co_prior": {"_target_": "my_lab.Laplace", "scale": 0.3}},
+    "augmentation": {"train_aug_stack": OWN_STACK},
+}
+
+
+def test_the_example_has_about_ten_lines() -> None:
+    lines = [line for line in EXAMPLE.splitlines() if line.strip() and "import" not in line]
+    assert len(lines) <= 12
+
+
+@pytest.mark.parametrize("case", CASES.values(), ids=CASES)
+def test_a_member_trains_with_it_by_the_reference_and_can_be_repeated(case: dict[str, Any]) -> None:
+    rows = []
+    for seed in (1, 2):
+        torch.manual_seed(seed)
+        before = torch.get_rng_state()
+        one = member(epochs=3, lr_init=1e-2, **case)
+        assert isinstance(one.way, Reference)
+        one.train(never)
+        assert torch.equal(torch.get_rng_state(), before)
+        rows.append(one.progress.rows)
+    assert same(*rows)
+    assert rows[0][-1]["train/recon"] < rows[0][0]["train/recon"]
+
+
+def test_an_own_augmentation_sees_batches_as_the_existing_pipeline_gives_them() -> None:
+    one = member(epochs=1, **CASES["augmentation"])
+    one.train(never)
+    seen = one.train_stack.transforms[0].own.seen  # type: ignore[attr-defined]
+    assert set(seen) == {(3, 6, 3)}
+
+
+def test_what_it_does_to_losses_counts() -> None:
+    halved = {
+        "transforms": [{"_target_": "my_lab.Halved"}],
+        "batch_order": [],
+        "loss_order": [0],
+    }
+    usual = small_member(train_aug_stack=stack(), trainer={"engine": "reference"})
+    one = member(train_aug_stack=halved)
+    losses = [
+        each.way.training_loss(each.model, each.train_stack, each.drawer.draw(), each.hp)
+        for each in (usual, one)
+    ]
+    assert float(losses[1].parts["recon"]) == pytest.approx(float(losses[0].parts["recon"]) / 2)
+
+
+def test_a_model_with_it_is_loaded_and_infers(tmp_path: Path) -> None:
+    one = member(**CASES["reconstruction"])
+    content = {"configuration": one.configuration, "state_dict": one.model.state_dict()}
+    save_file(tmp_path / "model.ckpt", content)
+    again = LFADS.load_from_checkpoint(tmp_path / "model.ckpt")
+    encod = one.data.valid.encod.numpy()
+    rates = [model.infer(encod, samples=3)["output_params"] for model in (one.model, again)]
+    assert (rates[0] == rates[1]).all()
+    assert rates[0].shape == (4, 8, 5)
+    assert (rates[0] > 0).all()
+
+
+def error_of(model: dict[str, Any], *allow: str) -> str:
+    with pytest.raises(InputError) as caught:
+        resolve({"config": {"model": model}}, config_file=None, sizes=SIZES, allow_import=allow)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("Nothing", "my_lab.Nothing has no reshape_output_params(); expected reshape_output_params(), compute_loss(), compute_means() of a reconstruction"),  # noqa: E501
+        ("NoMeans", "my_lab.NoMeans has no compute_means(); expected"),
+        ("OddSignature", "my_lab.OddSignature.compute_loss() is called with 2 arguments; its signature is (data)"),  # noqa: E501
+        ("Absent", "my_lab.Absent: the module 'my_lab' has no class 'Absent'"),
+        ("torch", "my_lab.torch: is a module; expected a class"),
+    ],
+)  # fmt: skip
+def test_what_a_class_lacks_is_told(name: str, message: str) -> None:
+    found = error_of({"reconstruction": [{"_target_": f"my_lab.{name}"}]}, "my_lab")
+    assert found.startswith(f"spec.config: model.reconstruction.0: {message}")
+
+
+def test_wrong_arguments_and_a_missing_module_are_told() -> None:
+    odd = {"_target_": "my_lab.Laplace", "scales": 3}
+    assert error_of({"ic_prior": odd}, "my_lab").startswith(
+        "spec.config: model.ic_prior: my_lab.Laplace: cannot be made with the arguments given"
+        " (scales): TypeError:"
+    )
+    nowhere = {"_target_": "no_lab.Laplace"}
+    assert error_of({"ic_prior": nowhere}, "no_lab").startswith(
+        "spec.config: model.ic_prior: no_lab.Laplace: cannot be imported: No module named 'no_lab'"
+    )
+
+
+def test_an_augmentation_of_no_use_is_told() -> None:
+    odd = {"transforms": [{"_target_": "my_lab.Nothing"}], "batch_order": [0], "loss_order": []}
+    assert error_of({"train_aug_stack": odd}, "my_lab") == (
+        "spec.config: model.train_aug_stack.transforms.0: my_lab.Nothing has neither process_batch"
+        " nor process_losses; expected a method of one of these names, as an augmentation has"
+    )
+
+
+def test_a_class_of_ones_own_is_noted_and_goes_only_where_it_may() -> None:
+    spec = {"config": {"model": CASES["reconstruction"]}}
+    found = resolve(spec, config_file=None, sizes=SIZES, allow_import=["my_lab"])
+    assert any(note.startswith("my_lab.NegativeBinomial: is a class of") for note in found.notes)
+    assert error_of({"readin": [{"_target_": "my_lab.Laplace"}]}, "my_lab").startswith(
+        "spec.config: model.readin.0._target_: found my_lab.Laplace, a class of one's own; expected"
+    )
