@@ -284,3 +284,12 @@ def test_a_checkpoint_of_ours_needs_no_conversion(tmp_path):
     message = refusal(tmp_path / "a.ckpt", tmp_path / "b.ckpt")
 
     assert message.startswith(f"{tmp_path / 'a.ckpt'}: is a checkpoint of autolfads already;")
+
+
+def test_a_lightning_checkpoint_loads_as_any_other(tmp_path: Path) -> None:
+    original = examples.model()
+    path = examples.saved(tmp_path / "theirs.ckpt", original)
+    assert same(outputs(LFADS.load_from_checkpoint(path)), outputs(original))
+    path.write_bytes(b"cut")
+    with pytest.raises(InputError, match="is not a checkpoint"):
+        LFADS.load_from_checkpoint(path)

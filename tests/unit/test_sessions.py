@@ -141,6 +141,16 @@ def test_multisession_classes_start_from_files_unless_told_otherwise() -> None:
             " readin_weight in reach.h5",
         ),
         (
+            "model: {fac_dim: 5}",
+            replace(
+                SIZES,
+                **{"pcr_dim": 5, "pcr_alignment": "a"},
+                others=(replace(OTHER, pcr_dim=5, pcr_alignment="b"),),
+            ),
+            "lift.h5: its readin_weight was not aligned with that of reach.h5; expected start"
+            " values of one 'autolfads pcr' of all files",
+        ),
+        (
             "model: {fac_dim: 6}",
             PCR,
             "spec.config: model.fac_dim: found 6; expected 5, the components of readin_weight in"

@@ -28,6 +28,7 @@ class DataSizes:
     keys: frozenset[str]  # every dataset in the file
     test_trials: int = 0
     pcr_dim: int = 0  # components that read-in and read-out can start from; 0: the file has none
+    pcr_alignment: str = ""  # the same of files that were aligned with each other; empty: unknown
     missing: str = ""  # where the first of its data are missing (NaN), in words
     others: tuple[DataSizes, ...] = ()  # of further sessions
 

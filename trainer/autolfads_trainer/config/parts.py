@@ -205,6 +205,12 @@ class Parts:
                 " 'readin_weight' and 'readout_bias' to start from; expected false, or a file that"
                 " 'autolfads pcr' made"
             )
+        first = self.sizes
+        if session.pcr_alignment and first.pcr_alignment not in ("", session.pcr_alignment):
+            raise InputError(
+                f"{session.path}: its readin_weight was not aligned with that of {first.path};"
+                " expected start values of one 'autolfads pcr' of all files"
+            )
         return session.pcr_dim
 
     def readout(self, value: Any) -> dict[str, Any]:

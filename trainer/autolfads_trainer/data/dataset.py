@@ -153,4 +153,5 @@ def _split(
 
 
 def _start(arrays: StartArrays, device: torch.device) -> PCRStart:
-    return PCRStart(*(torch.as_tensor(a, device=device) for a in vars(arrays).values()))
+    found = (arrays.readin_weight, arrays.readin_bias, arrays.readout_weight, arrays.readout_bias)
+    return PCRStart(*(torch.as_tensor(array, device=device) for array in found))

@@ -131,6 +131,7 @@ class Recording:
             valid_trials=self.valid.encod.shape[0],
             keys=self.keys,
             test_trials=0 if self.test is None else len(self.test.encod),
+            pcr_alignment="" if self.pcr is None else self.pcr.alignment,
             pcr_dim=0 if self.pcr is None else self.pcr.readin_weight.shape[1],
             missing=self.missing,
         )
@@ -174,8 +175,10 @@ def fingerprint(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def read_recording(path: Path, expected: Check = finite_or_missing) -> Recording:
-    """Read and check one file, whose numbers must be as `expected`.
+def read_recording(
+    path: Path, expected: Check = finite_or_missing, *, starts: bool = True
+) -> Recording:
+    """Read and check one file, whose numbers must be as `expected`; without `starts` not those.
 
     Raises `InputError` naming file, dataset and trial. What a reconstruction takes is known later,
     with the configuration: `Recording.refuse_unless`.
@@ -197,7 +200,8 @@ def read_recording(path: Path, expected: Check = finite_or_missing) -> Recording
         factor = _conversion_factor(file, keys, path)
         train, valid = (_split(datasets, split, arrays, factor, path) for split in SPLITS)
         test = _test(datasets, train, expected, factor, path)
-        pcr = read_start(file, keys, train.encod.shape[2], train.recon.shape[2], path)
+        channels = train.encod.shape[2], train.recon.shape[2]
+        pcr = read_start(file, keys, *channels, path) if starts else None
     for name, other in (EXT_INPUT, EXT_INPUT[::-1]):
         if name in keys and other not in keys:
             raise InputError(f"{path}: has '{name}' but no '{other}'; expected both or neither")

@@ -24,6 +24,7 @@ class StartArrays:
     readin_bias: NDArray[np.float32]  # (F,)  −readout_bias · readin_weight
     readout_weight: NDArray[np.float32]  # (N, F)  where not given: pinv(readin_weight)ᵀ
     readout_bias: NDArray[np.float32]  # (N,)
+    alignment: str = ""  # the same of files that were aligned with each other; empty: not known
 
 
 def read_start(
@@ -52,8 +53,10 @@ def read_start(
             f"{path}: has '{READIN_WEIGHT}' of {heldin} held-in channels but no '{READOUT_WEIGHT}' "
             f"for all {channels}; expected one: 'autolfads pcr' makes it"
         )
-    found = (weight, -bias[:heldin] @ weight, readout, bias)
-    return StartArrays(*(np.ascontiguousarray(array, np.float32) for array in found))
+    arrays = (weight, -bias[:heldin] @ weight, readout, bias)
+    found = [np.ascontiguousarray(array, np.float32) for array in arrays]
+    alignment = str(file[READIN_WEIGHT].attrs.get("alignment", ""))[:64]
+    return StartArrays(found[0], found[1], found[2], found[3], alignment)
 
 
 def _array(

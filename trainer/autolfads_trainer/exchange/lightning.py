@@ -56,6 +56,19 @@ def is_ours(path: Path) -> bool:
     return _read(path, lambda content, _: _has_our_format(mapping_of(content) or {}))
 
 
+def is_lightning(path: Path) -> bool:
+    """Return whether a file is a checkpoint of PyTorch Lightning that can be read safely."""
+
+    def look(content: Any, _: Tensors) -> bool:
+        found = mapping_of(content) or {}
+        return {"state_dict", "pytorch-lightning_version"} <= set(found)
+
+    try:
+        return _read(path, look)
+    except InputError:
+        return False
+
+
 def _read(path: Path, take: Callable[[Any, Tensors], T]) -> T:
     if is_special(path):
         raise InputError(f"{path}: is no regular file; expected a checkpoint")

@@ -200,11 +200,21 @@ class LFADS(nn.Module):
     def load_from_checkpoint(cls, path: str | Path, device: str = "cpu") -> LFADS:
         """Rebuild the model that a run's `model.ckpt` (or any checkpoint of ours) holds.
 
-        No code in the file is run. Raises `InputError` naming the file if it is not a checkpoint.
+        One of the existing pipeline (PyTorch Lightning) is taken, too, with the usual settings for
+        what it does not say: `exchange.conversion.to_lfads` can be told more. No code in the file
+        is run. Raises `InputError` naming the file if it is not a checkpoint.
         """
         from autolfads_trainer.training.checkpoint import load_file  # noqa: PLC0415 (a cycle)
 
-        content = load_file(Path(path))
+        try:
+            content = load_file(Path(path))
+        except InputError:
+            from autolfads_trainer.exchange.conversion import to_lfads  # noqa: PLC0415
+            from autolfads_trainer.exchange.lightning import is_lightning  # noqa: PLC0415
+
+            if not is_lightning(Path(path)):
+                raise
+            return to_lfads(Path(path)).to(device).eval()
         try:
             model = cls(cast("Mapping[str, Any]", content["configuration"]["model"]))
             model.load_state_dict(content["state_dict"])

@@ -78,7 +78,7 @@ def start_values(paths: Sequence[Path], settings: Settings) -> Result:
     key = settings.by
     read: list[Averages] = []
     for path in paths:  # one at a time: only averages are kept
-        recording = read_recording(path, finite)
+        recording = read_recording(path, finite, starts=False)
         conditions: list[Label] = [ALL_TRIALS] * len(recording.train.encod)
         if not settings.trials:
             key = key or usual_key(recording)
