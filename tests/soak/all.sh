@@ -2,8 +2,9 @@
 # Attack runs for hours, and print what came of it: all.sh BIN
 #
 # Random kills and kills at every point, zombies, two controllers, damage, failing disks, a hundred
-# runs on a pretended cluster, an operator without its rights, real images, fuzzing. The tables are
-# those of docs/reliability.md and docs/kubernetes.md. Goes on after a failure, and fails at the end.
+# runs on a pretended cluster, an operator without its rights, real images, the science of whole
+# problems, fuzzing. The tables are those of docs/reliability.md and docs/kubernetes.md. Goes on after
+# a failure, and fails at the end.
 set -u
 bin=$1
 here=$(dirname "$0")
@@ -24,6 +25,8 @@ attack "$bin/python" "$here/rights.py"
 attack "$bin/python" "$here/images.py"
 attack "$bin/python" "$here/../tools/turn_off_safeguards.py"
 attack "$bin/python" "$here/lorenz.py"
+attack "$bin/python" "$here/sessions.py"
+attack "$bin/python" "$here/chaotic.py"
 # Only here: it has no wheels for some machines that can do all the rest.
 "$bin/python" -c 'import atheris' 2>/dev/null || "$bin/uv" pip install --quiet --python "$bin/python" atheris
 attack "$bin/python" "$here/fuzz/run.py" "${FUZZ_SECONDS:-600}"

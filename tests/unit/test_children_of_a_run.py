@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -91,6 +92,15 @@ def test_the_pod_that_prepares_takes_no_gpu_and_loads_no_torch() -> None:
     (made,) = prepare_job(run_object(), SETTINGS)["spec"]["template"]["spec"]["containers"]
     assert "nvidia.com/gpu" not in made["resources"]["limits"]
     assert {"--device=cpu", "--only-prepares"} <= set(made["args"])
+
+
+def test_modules_of_ones_own_are_those_that_the_operator_allows() -> None:
+    settings = replace(SETTINGS, allow_import=("my_lab", "other.costs"))
+    (job,) = worker_jobs(run_object(), settings, 4)
+    for made in (job, prepare_job(run_object(), settings)):
+        (one,) = made["spec"]["template"]["spec"]["containers"]
+        assert {"--allow-import=my_lab", "--allow-import=other.costs"} <= set(one["args"])
+    assert not [each for each in container()["args"] if each.startswith("--allow-import")]
 
 
 def test_the_users_pod_template_is_laid_over_and_never_over_what_is_needed() -> None:
