@@ -93,6 +93,14 @@ OTHERS["all of them"] = {
     "infer_aug_stack": stack(SBTT, SV),
     "datamodule": {"sv_rate": 0.4},
 }
+OTHERS["no layer reads out"] = {
+    "readout": [{"_target_": "torch.nn.Identity"}],
+    "fac_dim": DIMS["recon_data_dim"],
+}
+OTHERS["layers of torch"] = {
+    "readin": [{"_target_": "torch.nn.Linear", "out_features": 4}],
+    "readout": [{"_target_": "torch.nn.Linear"}],
+}
 # Further sessions: other channels, of which others are held out; other numbers of trials.
 OTHER_SESSIONS = ({"encod_dim": 4, "recon_dim": 4}, {"encod_dim": 2, "recon_dim": 3})
 OTHERS["sessions"] = {"sessions": 3}

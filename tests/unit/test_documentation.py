@@ -23,7 +23,15 @@ from small_models import small_member, small_model
 from autolfads_operator import cli
 from autolfads_operator.manifest import parse
 from autolfads_trainer import records
-from autolfads_trainer.config import classes, keys, manifest, parts, search_space, sections, tunable
+from autolfads_trainer.config import (
+    arguments,
+    classes,
+    keys,
+    manifest,
+    search_space,
+    sections,
+    tunable,
+)
 from autolfads_trainer.config.defaults import MODEL_SIZES, default_configuration
 from autolfads_trainer.records import Run
 from autolfads_trainer.results.fitlog import fitlog_text
@@ -244,12 +252,12 @@ def test_the_defaults_in_words_are_true() -> None:
 
 
 PARTS = {
-    "readin.0": parts._Readin,
-    "readout.modules.0": parts._Readout,
-    "reconstruction.0": parts._ZeroInflatedGamma,
-    "train_aug_stack.transforms.0": parts._CoordinatedDropout,
-    "ic_prior": parts._Normal,
-    "co_prior": parts._Autoregressive,
+    "readin.0": arguments.Readin,
+    "readout.modules.0": arguments.Readout,
+    "reconstruction.0": arguments.ZeroInflatedGamma,
+    "train_aug_stack.transforms.0": arguments.CoordinatedDropout,
+    "ic_prior": arguments.Normal,
+    "co_prior": arguments.Autoregressive,
 }
 
 

@@ -9,6 +9,7 @@ import torch
 from small_models import NO_CONTROLLER, model_settings, small_model
 
 from autolfads_trainer.model.lfads import LFADS
+from autolfads_trainer.model.linear import FanInLinear
 
 
 def cell(prefix: str, inputs: int, units: int) -> dict[str, tuple[int, ...]]:
@@ -171,3 +172,15 @@ def test_the_read_out_does_not_depend_on_how_long_rows_of_the_factors_weights_ar
     with torch.no_grad():
         model.decoder.rnn.cell.fac_linear.weight *= torch.tensor([[0.1], [3.0], [40.0], [1.0]])
     assert torch.allclose(model(encod).output_params, before, rtol=1e-12, atol=0)
+
+
+def test_layers_of_torch_start_as_they_do_there() -> None:
+    """Against torch's own, by the moments of a uniform distribution."""
+    theirs = torch.nn.Linear(400, 300)
+    ours = FanInLinear(400, 300, torch.Generator().manual_seed(1), uniform=True)
+    for name, parameter in ours.named_parameters():
+        expected = dict(theirs.named_parameters())[name]
+        assert parameter.shape == expected.shape
+        assert float(parameter.abs().max()) <= 1 / 20
+        assert float(parameter.std()) == pytest.approx(1 / 20 / 3**0.5, rel=0.1)
+        assert float(parameter.mean()) == pytest.approx(0, abs=0.01)

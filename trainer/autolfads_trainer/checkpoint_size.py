@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from autolfads_trainer.config.classes import NULL, ZERO_INFLATED_GAMMA
+from autolfads_trainer.config.classes import IDENTITY, NULL, ZERO_INFLATED_GAMMA
 from autolfads_trainer.config.tunable import hyperparameters_of
 from autolfads_trainer.model.sizes import Sizes
 from autolfads_trainer.training.parts import parts_of, scores_of
@@ -39,6 +39,8 @@ def tensors(model: Mapping[str, Any]) -> list[int]:
         if "out_features" in readin:
             found += _linear(int(readin["in_features"]), int(readin["out_features"]))
     for readout in model["readout"]["modules"]:
+        if readout["_target_"] == IDENTITY:
+            continue
         found += _linear(sizes.fac_dim, int(readout["out_features"]))
     for session, reconstruction in zip(sizes.sessions, model["reconstruction"], strict=True):
         if reconstruction["_target_"] == ZERO_INFLATED_GAMMA:

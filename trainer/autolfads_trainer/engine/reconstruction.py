@@ -35,6 +35,7 @@ def reconstruction(
 ) -> Reconstructed:
     """Return what a session's `factors (R, B, F)` cost, and add to the scores."""
     in_one_piece = type(model.reconstructions[session]) in (Poisson, PoissonBPS)
+    in_one_piece &= f"readout.{session}.weight" in parameters
     if in_one_piece and effect.only_flows:
         return _in_one_piece(model, session, parameters, factors, batch, effect.flows, scores)
     return _as_defined(model, session, parameters, factors, batch, effect, scores)
@@ -78,7 +79,9 @@ def _as_defined(
     scores: Scores | None,
 ) -> Reconstructed:
     of, own = model.reconstructions[session], below(f"recon.{session}.", parameters)
-    output_params = of.reshape_output_params(affine(factors, *_readout(parameters, session)))
+    if f"readout.{session}.weight" in parameters:
+        factors = affine(factors, *_readout(parameters, session))
+    output_params = of.reshape_output_params(factors)
     elements = with_parameters(of, own, "compute_loss", batch.recon, output_params)
     if scores is not None:
         given = output_params.detach()

@@ -96,7 +96,8 @@ def shapes_of(model: Mapping[str, Any]) -> dict[str, Shape]:
         found |= _cell(f"{cell}.con_cell", 2 * model["ci_enc_dim"] + factors, model["con_dim"])
         found |= _linear(f"{cell}.co_linear", model["con_dim"], 2 * control)
     for session, part in enumerate(model["readout"]["modules"]):
-        found |= _linear(f"readout.{session}", factors, part["out_features"])
+        if part["_target_"] != classes.IDENTITY:
+            found |= _linear(f"readout.{session}", factors, part["out_features"])
     for session, part in enumerate(model["reconstruction"]):
         if part["_target_"] == classes.ZERO_INFLATED_GAMMA:
             found[f"recon.{session}.scale"] = (2, part["recon_dim"])

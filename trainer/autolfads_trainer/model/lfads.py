@@ -12,6 +12,7 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor, nn
 
+from autolfads_trainer.config.classes import IDENTITY, LINEAR
 from autolfads_trainer.model.decoder import Decoder
 from autolfads_trainer.model.encoder import Encoder
 from autolfads_trainer.model.linear import FanInLinear
@@ -225,17 +226,22 @@ class LFADS(nn.Module):
 
 
 def _readin(part: Mapping[str, Any], generator: torch.Generator) -> nn.Module:
-    if "out_features" not in part:
+    if part["_target_"] == IDENTITY:
         return nn.Identity()
-    layer = FanInLinear(part["in_features"], part["out_features"], generator)
-    return _set_up(layer, part, trains=False)
+    return _linear(part, int(part["in_features"]), generator, trains=False)
 
 
 def _readout(part: Mapping[str, Any], factors: int, generator: torch.Generator) -> nn.Module:
-    return _set_up(FanInLinear(factors, part["out_features"], generator), part, trains=True)
+    if part["_target_"] == IDENTITY:
+        return nn.Identity()
+    return _linear(part, factors, generator, trains=True)
 
 
-def _set_up(layer: FanInLinear, part: Mapping[str, Any], *, trains: bool) -> FanInLinear:
+def _linear(
+    part: Mapping[str, Any], inputs: int, generator: torch.Generator, *, trains: bool
+) -> FanInLinear:
+    uniform = part["_target_"] == LINEAR
+    layer = FanInLinear(inputs, int(part["out_features"]), generator, uniform=uniform)
     layer.from_pcr = bool(part.get("pcr_init", False))
     layer.requires_grad_(part.get("requires_grad", trains))
     return layer
