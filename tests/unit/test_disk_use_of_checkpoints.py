@@ -48,7 +48,8 @@ def test_every_parameter_is_counted(dims: dict[str, Any]) -> None:
 
 def test_a_readin_is_counted() -> None:
     section = configuration()["model"]
-    section["readin"] = [{"in_features": section["encod_data_dim"], "out_features": 2}]
+    linear = {"_target_": "lfads_torch.modules.readin_readout.FanInLinear"}
+    section["readin"] = [{**linear, "in_features": section["encod_data_dim"], "out_features": 2}]
     built = LFADS(section).state_dict().values()
     assert sorted(tensors(section)) == sorted(value.numel() for value in built)
 
