@@ -284,17 +284,15 @@ def validate(manifest: Path, allow_import: tuple[str, ...], quick: bool) -> None
                 raise _from(manifest, error) from None
         run = folder.run()
         assert run is not None  # noqa: S101  (it was prepared)
+        outcomes = [ending for _, ending in folder.attempts("prepare") if ending is not None]
+        told = outcomes[-1].result.get("told", "")
     for field in fields_without_meaning_locally(asked):
         console.print(f"note: {field} has no meaning on one machine", style="dim", highlight=False)
     for note in run.notes:
         console.print(f"note: {note}", style="dim", highlight=False, soft_wrap=True)
-    model = run.configuration["model"]
     console.print(
         f"{manifest}: good. {run.population} member{'s' * (run.population > 1)}, "
-        f"at most {run.pbt.max_epochs} epochs each; "
-        f"{model['encod_data_dim']} channels seen for {model['encod_seq_len']} bins, "
-        f"{model['readout']['modules'][0]['out_features']} predicted for "
-        f"{model['recon_seq_len']} bins",
+        f"at most {run.pbt.max_epochs} epochs each; {told}",
         highlight=False,
         soft_wrap=True,
     )
@@ -349,8 +347,11 @@ def _exit_code() -> int:
         code = WRONG_INPUT
     except (RunStopped, StoreError) as error:
         _say(str(error))
-    except (Interrupted, click.Abort, KeyboardInterrupt):
+    except Interrupted:
         _say("interrupted; the same command goes on with the run")
+        code = INTERRUPTED
+    except (click.Abort, KeyboardInterrupt):
+        _say("interrupted; the same command does it")
         code = INTERRUPTED
     except OSError as error:
         _say(f"{error.filename}: {error.strerror}" if error.filename else str(error))

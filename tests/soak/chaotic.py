@@ -1,6 +1,6 @@
 """An AutoLFADS run of four members on the chaotic network: how near the rates come.
 
-Fails below R² = 0.90 to the true rates of the validation trials (published: LFADS 0.869, NDT 0.846).
+Fails below R² = 0.90 to the true rates of the validation trials. Published: LFADS 0.869, NDT 0.846.
 """
 
 from __future__ import annotations

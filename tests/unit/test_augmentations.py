@@ -12,17 +12,28 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import chisquare, norm
-from small_models import CD, CPU, OTHERS, data_for, draw_levels, model_settings, small_member, stack
+from small_models import (
+    CD,
+    CPU,
+    OTHERS,
+    configuration,
+    data_for,
+    draw_levels,
+    model_settings,
+    small_member,
+    stack,
+)
 from torch import Tensor
 
 from autolfads_trainer.engine.series import Series
 from autolfads_trainer.model.sizes import SessionSizes, Sizes
-from autolfads_trainer.training.augmentations.base import Effect, heldout_mean, mean_of
+from autolfads_trainer.training.augmentations.base import Effect, heldout_sum, mean_of
 from autolfads_trainer.training.augmentations.jitter import SpikeJitter, TemporalShift
 from autolfads_trainer.training.augmentations.missing import SelectiveBackpropThruTime
 from autolfads_trainer.training.augmentations.sample_validation import SampleValidation
 from autolfads_trainer.training.augmentations.stack import AugmentationStack, stack_of
 from autolfads_trainer.training.hyperparameters import Hyperparameters
+from autolfads_trainer.userinput import InputError
 
 T, R, B, D, N = 7, 9, 4, 3, 5
 SIZES = Sizes.of(
@@ -163,9 +174,10 @@ def test_sample_validation_hides_its_elements_and_trains_on_the_others(
     assert torch.all(gradient[T:] == 1 / losses.numel())
     assert torch.all(gradient[:, :, D:] == 1 / losses.numel())
     held = losses.detach()[:T, :, :D][inside == 0]
-    found = heldout_mean(losses, effect)
-    assert torch.allclose(found, held.mean(), equal_nan=True)
-    assert not found.requires_grad
+    total, count = heldout_sum(losses, effect)
+    assert torch.allclose(total, held.sum())
+    assert int(count) == held.numel()
+    assert not total.requires_grad
 
 
 @settings(max_examples=40, deadline=None)
@@ -253,3 +265,31 @@ def test_a_stack_is_made_of_what_the_configuration_names() -> None:
     assert (first.std, first.max_shift) == (2, 3)
     assert isinstance(second, SpikeJitter)
     assert (second.width, second.most) == (2, 7)
+
+
+@pytest.mark.parametrize("first", ["CoordinatedDropout", "SampleValidation"])
+@pytest.mark.parametrize("moving", ["SpikeJitter", "TemporalShift"])
+def test_what_moves_data_comes_before_what_knows_their_places(first: str, moving: str) -> None:
+    parts = {"CoordinatedDropout": CD, "SampleValidation": {"_target_": "SampleValidation"}}
+    order = stack(parts[first], {"_target_": moving})
+    infer = stack(parts[first]) if first == "SampleValidation" else stack()
+    with pytest.raises(InputError, match=f"{moving} moves data, and comes after {first}"):
+        configuration(train_aug_stack=order, infer_aug_stack=infer, datamodule={"sv_rate": 0.3})
+
+
+def test_jitter_stays_within_the_trial() -> None:
+    wide = stack({"_target_": "SpikeJitter", "width": 6})
+    with pytest.raises(InputError, match="found a width of 6; expected less than the 6 time"):
+        configuration(train_aug_stack=wide)
+
+
+def test_the_loss_of_what_is_held_out_does_not_depend_on_the_batches() -> None:
+    settings_ = OTHERS["two sessions and all of them"]
+    member = small_member(data=data_for(settings_), **settings_)
+    found = []
+    for size in (1, 3, 99):
+        member.batch_size = size
+        found.append(member.validated())
+    assert found[0]["recon/sv"] > 0
+    assert found[0] == pytest.approx(found[2], rel=1e-4, nan_ok=True)
+    assert found[1] == pytest.approx(found[2], rel=1e-4, nan_ok=True)

@@ -61,6 +61,21 @@ class NoMeans(NegativeBinomial):
     compute_means = None
 
 
+class Summed(NegativeBinomial):
+    def compute_loss(self, data, output_params):
+        return super().compute_loss(data, output_params).sum()
+
+
+class Broken(NegativeBinomial):
+    def compute_means(self, output_params):
+        return {}["x"]
+
+
+class Matrix(Laplace):
+    def forward(self, mean, std):
+        return mean
+
+
 class OddSignature(NegativeBinomial):
     def compute_loss(self, data):
         return data
@@ -160,6 +175,8 @@ def error_of(model: dict[str, Any], *allow: str) -> str:
         ("Nothing", "my_lab.Nothing has no reshape_output_params(); expected reshape_output_params(), compute_loss(), compute_means() of a reconstruction"),  # noqa: E501
         ("NoMeans", "my_lab.NoMeans has no compute_means(); expected"),
         ("OddSignature", "my_lab.OddSignature.compute_loss() is called with 2 arguments; its signature is (data)"),  # noqa: E501
+        ("Summed", "my_lab.Summed.compute_loss(): gives the shape (); expected (2, 3, 15)"),
+        ("Broken", "my_lab.Broken.compute_means(): fails on a few numbers: KeyError: 'x'"),
         ("Absent", "my_lab.Absent: the module 'my_lab' has no class 'Absent'"),
         ("torch", "my_lab.torch: is a module; expected a class"),
     ],
@@ -174,6 +191,10 @@ def test_wrong_arguments_and_a_missing_module_are_told() -> None:
     assert error_of({"ic_prior": odd}, "my_lab").startswith(
         "spec.config: model.ic_prior: my_lab.Laplace: cannot be made with the arguments given"
         " (scales): TypeError:"
+    )
+    matrix = {"_target_": "my_lab.Matrix", "scale": 1}
+    assert error_of({"ic_prior": matrix}, "my_lab").startswith(
+        "spec.config: model.ic_prior: my_lab.Matrix.forward(): gives the shape"
     )
     nowhere = {"_target_": "no_lab.Laplace"}
     assert error_of({"ic_prior": nowhere}, "no_lab").startswith(

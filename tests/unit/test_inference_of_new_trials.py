@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import h5py
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from small_models import OTHERS, small_model, split_of
+from small_models import NULL, OTHERS, data_for, small_model, split_of
 
 from autolfads_trainer.inference.command import infer
 from autolfads_trainer.model.lfads import LFADS, LFADSOutput
@@ -88,8 +89,22 @@ def test_of_several_sessions_each_has_its_channels() -> None:
     for session, (heldin, channels) in enumerate([(3, 5), (4, 4), (2, 3)]):
         found = model.infer(spikes(channels=heldin), session=session, samples=2)
         assert found["output_params"].shape == (TRIALS, R, channels)
-    with pytest.raises(InputError, match="session: found 3; expected 0 to 2"):
-        model.infer(spikes(), session=3)
+    for wrong in (3, None):  # none is taken for the first without a word
+        with pytest.raises(InputError, match=f"session: found {wrong}; expected 0 to 2"):
+            model.infer(spikes(), session=wrong)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"samples": 0}, "samples: found 0; expected at least 1"),
+        ({"batch_size": 0}, "batch_size: found 0; expected at least 1"),
+        ({"trials": 0}, "trials: found 0; expected at least 1"),
+    ],
+)
+def test_nothing_to_infer_is_told(options: dict[str, int], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        small_model().infer(spikes(options.pop("trials", TRIALS)), **options)
 
 
 @pytest.mark.parametrize(
@@ -153,13 +168,44 @@ def test_how_many_trials_are_taken_at_once_changes_nothing_but_the_samples(tmp_p
                 np.testing.assert_allclose(file[name][()], values, rtol=1e-4, atol=1e-6)
 
 
-def test_a_session_is_chosen_by_its_number(tmp_path: Path) -> None:
-    path = saved(tmp_path, small_model(**OTHERS["sessions"]))
+def test_a_session_is_chosen_by_its_name_or_number_and_by_nobody_else(tmp_path: Path) -> None:
+    model = small_model(**OTHERS["sessions"])
+    path = tmp_path / "model.ckpt"
+    datamodule = {"data_paths": ["day1.h5", "day2.h5", "day3.h5"]}
+    content = {"configuration": {"model": model.configuration, "datamodule": datamodule}}
+    save_file(path, {**content, "state_dict": model.state_dict()})
     data = data_file(tmp_path / "new.h5", encod_data=spikes(channels=4))
-    run(path, data, tmp_path / "out.h5", "--session", 1, "--samples", 1)
-    with h5py.File(tmp_path / "out.h5") as file:
-        assert file["output_params"].shape == (TRIALS, R, 4)
-        assert file.attrs["session"] == 1
+    for said in (1, "day2"):
+        run(path, data, tmp_path / "out.h5", "--session", said, "--samples", 1, "--force")
+        with h5py.File(tmp_path / "out.h5") as file:
+            assert file["output_params"].shape == (TRIALS, R, 4)
+            assert file.attrs["session"] == 1
+    known = "expected one of the model's sessions: 0 (day1), 1 (day2), 2 (day3)"
+    assert error_of(path, data, tmp_path / "o.h5") == f"{path}: found no --session; {known}"
+    wrong = error_of(path, data, tmp_path / "o.h5", "--session", "day4")
+    assert wrong == f"{path}: found --session day4; {known}"
+
+
+def test_what_is_missing_is_told(tmp_path: Path) -> None:
+    gaps = spikes()
+    gaps[1, 2] = np.nan
+    data = data_file(tmp_path / "new.h5", encod_data=gaps)
+    said = run(saved(tmp_path, small_model()), data, tmp_path / "out.h5", "--samples", 1)
+    assert "encod_data: 11 trials; 3 numbers are missing (NaN) and count as 0" in said
+
+
+def test_what_inference_is_not_to_see_it_does_not_see() -> None:
+    """The stack of inference acts on results as on validation."""
+    settings = OTHERS["sample validation"]
+    model = small_model(variational=False, ic_prior=NULL, co_prior=NULL, **settings)
+    valid = data_for(settings).valid
+    assert valid.sv_mask is not None
+    found = posterior_means(model, valid, samples=1, batch_size=3, seed=0)["output_params"]
+    hidden = replace(valid, encod=valid.encod * valid.sv_mask / 0.6, sv_mask=None)
+    expected = posterior_means(model, hidden, samples=1, batch_size=3, seed=0)["output_params"]
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
+    seen = posterior_means(model, replace(valid, sv_mask=None), samples=1, batch_size=3, seed=0)
+    assert not np.allclose(found, seen["output_params"], rtol=1e-3)
 
 
 @pytest.mark.parametrize(
@@ -179,7 +225,7 @@ def test_a_session_is_chosen_by_its_number(tmp_path: Path) -> None:
         (
             {"encod_data": spikes()},
             ("--session", 1),
-            "{model}: found --session 1; expected 0 to 0: the model has 1 session",
+            "{model}: found --session 1; expected one of the model's sessions: 0 (sess0)",
         ),
         (
             {"encod_data": spikes()},

@@ -204,6 +204,30 @@ def test_missing_data_are_told_with_their_place_and_what_helps() -> None:
     )
 
 
+def test_start_values_that_only_some_files_have_are_told_to_be_of_no_use() -> None:
+    some = replace(SIZES, pcr_dim=5, others=(OTHER,))
+    assert resolved(sizes=some).notes == (
+        "start values of reach.h5 (readin_weight) are not used: lift.h5 has none; 'autolfads pcr'"
+        " makes them for all files",
+    )
+    assert not any(
+        "start values" in note for note in resolved("model: {fac_dim: 5}", sizes=PCR).notes
+    )
+
+
+def test_what_is_split_anew_decides_how_large_a_batch_can_be() -> None:
+    text = "datamodule: {reshuffle_tv_seed: 1, reshuffle_tv_ratio: 0.5}"
+    assert resolved(text).configuration["datamodule"]["batch_size"] == 57  # of 90 + 24 trials
+    text = "datamodule: {reshuffle_tv_seed: 1, reshuffle_tv_ratio: 0.5, batch_size: 58}"
+    assert "batch_size: found 58; expected at most the 57 training trials" in error(text)
+    assert error("datamodule: {reshuffle_tv_seed: 1, reshuffle_tv_ratio: 0.999}") == (
+        "spec.config: datamodule.reshuffle_tv_ratio: found 0.999, which leaves no trial of reach.h5"
+        " for training; expected a smaller share"
+    )
+    found = resolved("datamodule: {reshuffle_tv_ratio: 0.5}")  # without a seed it is not used
+    assert found.configuration["datamodule"]["batch_size"] == 90
+
+
 # Files.
 
 

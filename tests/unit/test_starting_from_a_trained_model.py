@@ -134,6 +134,17 @@ def test_the_section_has_usual_parts() -> None:
             "start: {checkpoint: x, part: []}",
             "start.part: unknown key (did you mean 'start.parts'?)",
         ),
+        (
+            "start: {checkpoint: x, parts: [encoder], frozen: [decoder]}",
+            "start.frozen: found decoder; expected parts that are taken from the checkpoint"
+            " (start.parts: encoder): random weights would stay random",
+        ),
+        (
+            "start: {checkpoint: x, parts: [encoder, decoder, readout], frozen: [encoder, decoder,"
+            " readout]}",
+            "start.frozen: nothing would train; expected to leave out one of encoder, decoder,"
+            " readout",
+        ),
         ("start: model.ckpt", "start: found 'model.ckpt'; expected a mapping"),
     ],
 )

@@ -45,7 +45,7 @@ def own_class(part: Mapping[str, Any]) -> Any:
         ) from error
     except AttributeError:
         raise InputError(f"{target}: the module '{module}' has no class '{name}'") from None
-    except Exception as error:  # the user's own code ran
+    except (Exception, SystemExit) as error:  # the user's own code ran
         raise InputError(
             f"{target}: importing it failed: {type(error).__name__}: {error}"
         ) from error
@@ -86,11 +86,11 @@ _METHODS: dict[str, dict[str, int]] = {
 _EITHER = {"augmentation": {"process_batch": 1, "process_losses": 4}}
 
 
-def check_own(role: str, part: Mapping[str, Any], where: str) -> dict[str, Any]:
+def check_own(role: str, part: Mapping[str, Any], where: str, dims: int = 1) -> dict[str, Any]:
     """Return a part that names a user's own class, once it is seen to be a `role`.
 
-    It is imported, made with the part's other keys, and its methods are looked at. Raises
-    `InputError`, which begins with `where`.
+    It is imported, made with the part's other keys, and its methods are looked at and tried on a
+    few numbers of `dims` channels or dimensions. Raises `InputError`, which begins with `where`.
     """
     target = part["_target_"]
     try:
@@ -117,7 +117,57 @@ def check_own(role: str, part: Mapping[str, Any], where: str) -> dict[str, Any]:
             f"{where}: {target} has n_params {n_params!r}; expected a whole number of at least 1,"
             " the parameters of each channel"
         )
+    if role in _TRIALS:
+        _TRIALS[role](one, dims, f"{where}: {target}")
     return dict(part)
+
+
+def _try_reconstruction(one: Any, channels: int, named: str) -> None:
+    import torch  # noqa: PLC0415  (the class itself has loaded it)
+
+    data = torch.ones(2, 3, channels)
+    params = _called(
+        one.reshape_output_params, (torch.zeros(2, 3, one.n_params * channels),), None, named
+    )
+    for name, given in (("compute_loss", (data, params)), ("compute_means", (params,))):
+        _called(getattr(one, name), given, data.shape, f"{named}.{name}()")
+
+
+def _try_prior(one: Any, dims: int, named: str) -> None:
+    import torch  # noqa: PLC0415
+
+    for shape in ((2, dims), (2, 3, dims)) if dims else ():
+        mean, std = torch.zeros(shape), torch.ones(shape)
+
+        def sampled(mean: Any = mean, std: Any = std) -> Any:
+            return one.make_posterior(mean, std).rsample()
+
+        try:
+            with torch.random.fork_rng([]):  # what is tried changes no random number after it
+                _called(sampled, (), mean.shape, f"{named}.make_posterior()")
+                _called(one, (mean, std), (), f"{named}.forward()")
+        except InputError:
+            if shape == (2, dims):  # it may be for the control alone
+                continue
+            raise
+        return
+
+
+_TRIALS = {"reconstruction": _try_reconstruction, "prior": _try_prior}
+
+
+def _called(call: Any, given: tuple[Any, ...], shape: Any, named: str) -> Any:
+    """Return what a method gives; it must have the `shape`, if one is expected."""
+    try:
+        found = call(*given)
+        there = tuple(found.shape)
+    except Exception as error:
+        raise InputError(
+            f"{named}: fails on a few numbers: {type(error).__name__}: {error}"
+        ) from error
+    if shape is not None and there != tuple(shape):
+        raise InputError(f"{named}: gives the shape {there}; expected {tuple(shape)}")
+    return found
 
 
 def _check_call(method: Any, name: str, count: int, target: str, where: str) -> None:

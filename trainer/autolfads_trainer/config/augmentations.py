@@ -41,6 +41,13 @@ def check_augmentations(
             f"{where(('model', 'train_aug_stack', 'transforms'))}: found SpikeJitter; expected a"
             " reconstruction of counts with it (Poisson, PoissonBPS): it moves spikes"
         )
+    for part in parts["train_aug_stack"]["transforms"]:
+        if part.get("width", 0) >= sizes.encod_steps:
+            raise InputError(
+                f"{where(('model', 'train_aug_stack', 'transforms'))}: found a width of"
+                f" {part['width']}; expected less than the {sizes.encod_steps} time steps of"
+                " encod_data"
+            )
     _check_missing(parts, sizes, where)
 
 
@@ -65,17 +72,17 @@ def _check_orders(stack: dict[str, Any], key: Key, where: Callable[[Key], str]) 
                 " orders: what it does to a batch is made good in the loss"
             )
     order = [_targets(stack)[index] for index in stack["batch_order"]]
-    if classes.SELECTIVE_BACKPROP in order:
-        after = order[order.index(classes.SELECTIVE_BACKPROP) + 1 :]
-        if classes.TEMPORAL_SHIFT in after:
+    if classes.SELECTIVE_BACKPROP in order and classes.SPIKE_JITTER in order:
+        raise InputError(
+            f"{where((*key, 'batch_order'))}: found SpikeJitter and SelectiveBackpropThruTime;"
+            " expected one of them: spikes cannot be moved where some are missing"
+        )
+    for place, target in enumerate(order):
+        before = next((one for one in order[:place] if one in pairs), None)
+        if target in (classes.SPIKE_JITTER, classes.TEMPORAL_SHIFT) and before is not None:
             raise InputError(
-                f"{where((*key, 'batch_order'))}: TemporalShift moves data, and comes after"
-                " SelectiveBackpropThruTime, which knows what is missing; expected it before"
-            )
-        if classes.SPIKE_JITTER in order:
-            raise InputError(
-                f"{where((*key, 'batch_order'))}: found SpikeJitter and SelectiveBackpropThruTime;"
-                " expected one of them: spikes cannot be moved where some are missing"
+                f"{where((*key, 'batch_order'))}: {_short(target)} moves data, and comes after"
+                f" {_short(before)}, which knows elements by their places; expected it before"
             )
 
 

@@ -73,6 +73,7 @@ def check_datamodule(
         notes.append(f"{at('sv_rate')}: is not used: no stack has SampleValidation")
     if data["sv_seed"] and not data["sv_rate"]:
         notes.append(f"{at('sv_seed')}: is not used: sv_rate is 0")
+    notes += _unused_starts(model, sizes)
     start = model["ic_enc_seq_len"]
     if data["dm_ic_enc_seq_len"] not in (None, 0, start):
         raise InputError(
@@ -91,6 +92,21 @@ def check_datamodule(
             lacking.update(key for key, _ in missing)
         data[name] = [key for key in data[name] if key not in lacking]
     return notes
+
+
+def _unused_starts(model: dict[str, Any], sizes: DataSizes) -> list[str]:
+    """Tell of start values that some files have, and that are not used since others lack them."""
+    having = [one for one in sizes.sessions if one.pcr_dim]
+    used = any(part.get("pcr_init") for part in model["readin"])
+    if used or not having or len(sizes.sessions) == 1:
+        return []
+    lacking = next((one for one in sizes.sessions if one.pcr_dim != having[0].pcr_dim), None)
+    if lacking is None:
+        return []
+    return [
+        f"start values of {having[0].path} (readin_weight) are not used: {lacking.path} has"
+        f" {'none' if not lacking.pcr_dim else 'others'}; 'autolfads pcr' makes them for all files"
+    ]
 
 
 def _check_batch(batch_size: int, sizes: DataSizes, where: str) -> None:
@@ -119,3 +135,21 @@ def _check_paths(data: dict[str, Any], sizes: DataSizes, at: Callable[[str], str
             notes.append(f"datamodule.{name}: {told} is not read; spec.data says {sizes.pattern}")
     data["data_paths"] = paths
     return notes
+
+
+def check_start(start: dict[str, Any], model: dict[str, Any], where: Where) -> None:
+    """See that what is frozen is taken from the checkpoint, and that something trains."""
+    made_up = [part for part in start["frozen"] if part not in start["parts"]]
+    if made_up:
+        raise InputError(
+            f"{where(('start', 'frozen'))}: found {', '.join(made_up)}; expected parts that are"
+            f" taken from the checkpoint (start.parts: {', '.join(start['parts']) or 'none'}):"
+            " random weights would stay random"
+        )
+    reads = any(part.get("requires_grad", False) for part in model["readin"])
+    trains = ["encoder", "decoder", "readout", *(["readin"] if reads else [])]
+    if all(part in start["frozen"] for part in trains):
+        raise InputError(
+            f"{where(('start', 'frozen'))}: nothing would train; expected to leave out one of"
+            f" {', '.join(trains)}"
+        )

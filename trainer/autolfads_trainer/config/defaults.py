@@ -7,10 +7,19 @@ further datasets (`batch_keys`, `attr_keys`) are the user's own, so none is the 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 from typing import Any
 
 from autolfads_trainer.config import classes
+
+
+def validation_trials(train: int, valid: int, ratio: float | None) -> int:
+    """Return how many trials are for validation when all are split anew; None: as many as before.
+
+    Rounded up, as the existing pipeline's split does.
+    """
+    return valid if ratio is None else math.ceil(ratio * (train + valid))
 
 
 @dataclass(frozen=True)
@@ -37,6 +46,13 @@ class DataSizes:
         """Of every session; each has trials of the same steps and the same external input."""
         return (self, *self.others)
 
+    def reshuffled(self, ratio: float | None) -> DataSizes:
+        """Return the sizes once trials of training and validation are split anew."""
+        whole = self.train_trials + self.valid_trials
+        valid = validation_trials(self.train_trials, self.valid_trials, ratio)
+        others = tuple(other.reshuffled(ratio) for other in self.others)
+        return replace(self, train_trials=whole - valid, valid_trials=valid, others=others)
+
     @property
     def pattern(self) -> str:
         """What all files are, in words: the one, or how many and the first."""
@@ -59,6 +75,11 @@ MODEL_SIZES = {
 MAX_DEFAULT_BATCH = 256
 
 
+def default_batch(sizes: DataSizes) -> int:
+    """Return the trials of a step where nobody says."""
+    return min(MAX_DEFAULT_BATCH, max(sizes.largest_batch, 1))
+
+
 def default_configuration(sizes: DataSizes) -> dict[str, Any]:
     """Return the defaults for data of these sizes, in the shape of users' files."""
     return {
@@ -66,7 +87,7 @@ def default_configuration(sizes: DataSizes) -> dict[str, Any]:
         "model": _model(sizes),
         "datamodule": {
             "_target_": classes.DATAMODULE,
-            "batch_size": min(MAX_DEFAULT_BATCH, max(sizes.largest_batch, 1)),
+            "batch_size": default_batch(sizes),
         },
         "pbt": {
             "metric": "valid/recon_smth",

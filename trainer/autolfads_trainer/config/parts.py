@@ -31,7 +31,7 @@ class Parts(SessionParts, Stacks):
             part = {"_target_": classes.NULL}
         own = classes.is_own(part["_target_"])
         checked = (
-            check_own("prior", part, self.where(at))
+            check_own("prior", part, self.where(at), self.model[dim])
             if own
             else self.arguments(part, arguments.PRIORS[part["_target_"]], at)
         )

@@ -11,14 +11,15 @@ from autolfads_trainer import own_classes
 from autolfads_trainer.config import classes, sections
 from autolfads_trainer.config.augmentations import check_augmentations
 from autolfads_trainer.config.checks import Section, validate
-from autolfads_trainer.config.consistency import check_datamodule, check_model
-from autolfads_trainer.config.defaults import DataSizes
+from autolfads_trainer.config.consistency import check_datamodule, check_model, check_start
+from autolfads_trainer.config.defaults import DataSizes, default_batch
 from autolfads_trainer.config.interpolation import Interpolator
 from autolfads_trainer.config.keys import used_keys
-from autolfads_trainer.config.layers import Layers
+from autolfads_trainer.config.layers import DEFAULTS, Layers
 from autolfads_trainer.config.manifest import layers_of
 from autolfads_trainer.config.parts import Parts
 from autolfads_trainer.config.search_space import overruled, search_space_of
+from autolfads_trainer.userinput import InputError
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,7 @@ def resolve(
     interpolator = Interpolator(layers.tree, layers.where)
     said = {name: interpolator.resolved(value, (name,)) for name, value in said.items()}
 
+    sizes = _sizes_in_training(said["datamodule"], sizes, layers)
     reader = _Reader(said, layers, sizes, allow_import, notes)
     model = reader.model()
     pbt = reader.plain("pbt", sections.PbtSection)
@@ -64,7 +66,8 @@ def resolve(
         "posterior_sampling": sampling,
     }
     if said.get("start"):
-        configuration["start"] = reader.plain("start", sections.StartSection)
+        configuration["start"] = start = reader.plain("start", sections.StartSection)
+        check_start(start, model, layers.where)
     pbt["hps"], space, left_out = search_space_of(pbt["hps"], configuration, layers)
     if pbt["num_samples"] == 1:
         notes.append("population 1: no tuning takes place; every setting stays as configured")
@@ -80,6 +83,30 @@ def resolve(
         if not space:
             notes.append("the search space is empty: members copy one another, nothing is tuned")
     return Resolved(configuration, space, tuple(notes))
+
+
+def _sizes_in_training(said: dict[str, Any], sizes: DataSizes, layers: Layers) -> DataSizes:
+    """Return the sizes once trials are split anew, where that is asked for. Raises `InputError`."""
+    checked = validate(
+        sections.ReshufflingSection,
+        {name: said[name] for name in sections.ReshufflingSection.model_fields if name in said},
+        ("datamodule",),
+        layers.where,
+    )
+    if checked["reshuffle_tv_seed"] is None:
+        return sizes
+    ratio = checked["reshuffle_tv_ratio"]
+    found = sizes.reshuffled(ratio)
+    for one in found.sessions:
+        if not one.train_trials:
+            where = layers.where(("datamodule", "reshuffle_tv_ratio"))
+            raise InputError(
+                f"{where}: found {ratio:g}, which leaves no trial of {one.path} for training;"
+                " expected a smaller share"
+            )
+    if layers.origin(("datamodule", "batch_size")) == DEFAULTS:
+        said["batch_size"] = default_batch(found)
+    return found
 
 
 @dataclass(frozen=True)

@@ -91,7 +91,17 @@ _Names = Annotated[list[str], BeforeValidator(Words("a list of names of datasets
 _Paths = Annotated[list[str], BeforeValidator(Words("a list of paths", or_one=True))]
 
 
-class DatamoduleSection(Section):
+class ReshufflingSection(Section):
+    """What of `datamodule` decides which trials are for validation."""
+
+    reshuffle_tv_seed: Annotated[int | None, whole(0, or_null=True)] = None
+    reshuffle_tv_ratio: Annotated[
+        float | None,
+        number(Bounds(0, 1, lowest_included=False, highest_included=False), or_null=True),
+    ] = None
+
+
+class DatamoduleSection(ReshufflingSection):
     """`datamodule`."""
 
     data_paths: _Paths = Field(default_factory=list)
@@ -99,11 +109,6 @@ class DatamoduleSection(Section):
     batch_size: Positive  # trials
     batch_keys: _Names = Field(default_factory=list)
     attr_keys: _Names = Field(default_factory=list)
-    reshuffle_tv_seed: Annotated[int | None, whole(0, or_null=True)] = None
-    reshuffle_tv_ratio: Annotated[
-        float | None,
-        number(Bounds(0, 1, lowest_included=False, highest_included=False), or_null=True),
-    ] = None
     sv_rate: Annotated[float | None, number(Bounds(0, 1, highest_included=False), or_null=True)] = (
         None
     )

@@ -175,7 +175,7 @@ class SessionParts(PartReader):
             if part["_target_"] == classes.MULTISESSION_RECONSTRUCTION:
                 raise InputError(f"{self.where(at)}: found another one of it; expected one of many")
         if classes.is_own(part["_target_"]):
-            return check_own("reconstruction", part, self.where(at))
+            return check_own("reconstruction", part, self.where(at), session.recon_dim)
         if part["_target_"] != classes.ZERO_INFLATED_GAMMA:
             return self.arguments(part, arguments.Nothing, at)
         checked = self.arguments(part, arguments.ZeroInflatedGamma, at)

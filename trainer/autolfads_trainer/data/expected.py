@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -42,14 +43,20 @@ def finite_or_missing(values: Floats, name: str, path: Path) -> None:
 
 
 # Each of those that follow lets NaN pass: what is missing is of no kind.
-def counts(values: Floats, name: str, path: Path) -> None:
-    """Refuse what is no spike count: the Poisson costs are defined for whole numbers from 0."""
+def counts(values: Floats, name: str, path: Path, of: str = "") -> None:
+    """Refuse what is no spike count: the Poisson costs are defined for whole numbers from 0.
+
+    `of`: the class that takes nothing else.
+    """
     there = ~np.isnan(values)
-    refuse((values < 0) | np.isinf(values), values, name, path, "a count of 0 or more")
-    refuse(there & (values != np.round(values)), values, name, path, "a whole number of spikes")
+    why = f", which is all that {of} takes" if of else ""
+    wrong = (values < 0) | np.isinf(values)
+    refuse(wrong, values, name, path, f"a count of 0 or more{why}")
+    wrong = there & (values != np.round(values))
+    refuse(wrong, values, name, path, f"a whole number of spikes{why}")
     refuse(values > MOST_SPIKES, values, name, path, f"at most {MOST_SPIKES} spikes in a bin")
     if not values[there].any():
-        raise InputError(f"{path}: '{name}' holds no spike at all; expected spike counts")
+        raise InputError(f"{path}: '{name}' holds no spike at all; expected spike counts{why}")
 
 
 def above(least: float, *, or_zero: bool, of: str) -> Check:
@@ -72,7 +79,7 @@ def expected_by(reconstruction: Mapping[str, Any]) -> Check:
     target: str = reconstruction["_target_"]
     name = target.rpartition(".")[2]
     if target in classes.OF_COUNTS:
-        return counts
+        return partial(counts, of=name)
     if target == classes.GAMMA:
         return above(0, or_zero=False, of=name)
     if target == classes.ZERO_INFLATED_GAMMA:

@@ -80,10 +80,14 @@ class Recording:
     pcr: StartArrays | None = None
     order: TrialOrder | None = None  # where the trials were shuffled anew
 
-    def refuse_unless(self, expected: Check) -> None:
-        """Raise `InputError` for numbers that are not as `expected`."""
+    def refuse_unless(self, expected: Check, *, encod: bool = True) -> None:
+        """Raise `InputError` for numbers that are not as `expected`; without `encod` not of those.
+
+        What the model sees costs nothing: it may be of another kind.
+        """
         for split, arrays in zip(SPLITS, (self.train, self.valid), strict=True):
-            expected(arrays.encod, f"{split}_encod_data", self.path)
+            if encod:
+                expected(arrays.encod, f"{split}_encod_data", self.path)
             expected(arrays.recon, f"{split}_recon_data", self.path)
 
     def reshuffled(self, seed: int, ratio: float | None) -> Recording:

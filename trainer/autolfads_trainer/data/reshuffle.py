@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from autolfads_trainer.config.defaults import validation_trials
+
 Indices = NDArray[np.intp]
-
-
-def validation_trials(train: int, valid: int, ratio: float | None) -> int:
-    """Return how many of all trials are for validation: a share of them, or as many as before."""
-    return valid if ratio is None else math.ceil(ratio * (train + valid))
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from autolfads_trainer.model.with_parameters import below, with_parameters
 from autolfads_trainer.training.augmentations.base import (
     OF_A_BATCH,
     Effect,
-    heldout_mean,
+    heldout_sum,
     mean_of,
 )
 from autolfads_trainer.training.loss import Reconstructed
@@ -66,7 +66,8 @@ def _in_one_piece(
     if type(model.reconstructions[session]) is PoissonBPS:
         null = poisson_nll(null_log_rates(batch.recon), batch.recon).mean(dim=OF_A_BATCH)
         mean = (mean - null) / bits(batch.recon).squeeze(OF_A_BATCH)
-    return Reconstructed(mean, mean.detach() * float("nan"))
+    none = torch.zeros_like(mean)
+    return Reconstructed(mean, none, none)
 
 
 def _as_defined(
@@ -90,7 +91,7 @@ def _as_defined(
         if batch.truth is not None:
             means = with_parameters(of, own, "compute_means", given).detach()
             _add_errors(scores, session, batch, (means - batch.truth).square_().sum(dim=(-3, -2)))
-    return Reconstructed(mean_of(elements, effect), heldout_mean(elements, effect))
+    return Reconstructed(mean_of(elements, effect), *heldout_sum(elements, effect))
 
 
 def _add_counts(scores: Scores, session: int, batch: Series, log_rates: Tensor) -> None:

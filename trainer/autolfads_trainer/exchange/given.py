@@ -22,6 +22,11 @@ _NOT_READ = ("_target_", "readin", "readout")
 def read_configuration(path: Path) -> dict[str, Any]:
     """Read a configuration file. Raises `InputError`."""
     said = plain(read_yaml(path, "configuration"), str(path))
+    if said.get("kind") == "AutoLFADSRun":
+        raise InputError(
+            f"{path}: is a manifest; expected the configuration that it names (spec.configFile), or"
+            " what it holds (spec.config) in a file of its own"
+        )
     resolved: dict[str, Any] = resolve_relpaths(said, path.parent)
     return resolved
 

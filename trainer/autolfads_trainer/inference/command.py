@@ -15,10 +15,9 @@ from autolfads_trainer.userinput import InputError
 @click.argument("out", type=click.Path(path_type=Path), metavar="OUT.h5")
 @click.option(
     "--session",
-    default=0,
-    show_default=True,
-    metavar="N",
-    help="Whose read-in and read-out to use, of a model of several sessions.",
+    metavar="NAME|N",
+    help="Whose read-in and read-out to use, of a model of several sessions: by the name of its "
+    "data file, or counted from 0.",
 )
 @click.option(
     "--samples", default=50, show_default=True, help="Posterior samples to take the mean of."
@@ -41,7 +40,7 @@ def infer(
     model: Path,
     data: Path,
     out: Path,
-    session: int,
+    session: str | None,
     samples: int,
     batch_size: int,
     seed: int,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,10 @@ import torch
 from autolfads_trainer.data.expected import Check, expected_by
 from autolfads_trainer.data.hdf5 import opened
 from autolfads_trainer.data.safety import BROKEN, Declared, declared, refuse_what_does_not_fit
+from autolfads_trainer.data.sessions import names_of
 from autolfads_trainer.disk import write_with
 from autolfads_trainer.model.lfads import LFADS
+from autolfads_trainer.training.checkpoint import load_file
 from autolfads_trainer.training.draws import seed_of
 from autolfads_trainer.userinput import InputError
 
@@ -26,7 +29,7 @@ def infer_file(
     data: Path,
     out: Path,
     *,
-    session: int = 0,
+    session: str | None = None,
     samples: int = 50,
     batch_size: int = 64,
     seed: int = 0,
@@ -39,26 +42,39 @@ def infer_file(
     """
     name = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
     model = LFADS.load_from_checkpoint(checkpoint, name)
-    sessions = len(model.sizes.sessions)
-    if not 0 <= session < sessions:
-        raise InputError(
-            f"{checkpoint}: found --session {session}; expected 0 to {sessions - 1}: the model has "
-            f"{sessions} session{'s' * (sessions > 1)}"
-        )
+    number = _session(checkpoint, session, len(model.sizes.sessions))
     said: list[str] = []
     with opened(data) as source:
-        arrays = _arrays(source, data, model, session)
+        arrays = _arrays(source, data, model, number)
 
         def write(path: Path) -> None:
             with h5py.File(path, "w", locking=False) as target:
-                target.attrs["session"] = session
+                target.attrs["session"] = number
                 for prefix, (encod, ext_input) in arrays.items():
-                    one = _Array(model, session, data, encod, ext_input)
+                    one = _Array(model, number, data, encod, ext_input)
                     one.infer(target, prefix, samples=samples, batch_size=batch_size, seed=seed)
-                    said.append(f"{encod.name}: {encod.shape[0]} trials")
+                    said.append(f"{encod.name}: {encod.shape[0]} trials{one.told()}")
 
         write_with(out, write)
     yield from said
+
+
+def _session(checkpoint: Path, said: str | None, count: int) -> int:
+    """Return the number of the session that is meant, by its name or its number."""
+    names = [f"sess{number}" for number in range(count)]
+    with suppress(InputError, LookupError, TypeError):  # of another program there are no names
+        paths = load_file(checkpoint)["configuration"]["datamodule"]["data_paths"]
+        if len(paths) == count:
+            names = names_of([Path(path) for path in paths])
+    if said is None and count == 1:
+        return 0
+    if said in names:
+        return names.index(said)
+    if said is not None and said.isdecimal() and int(said) < count:
+        return int(said)
+    found = "no --session" if said is None else f"--session {said}"
+    known = ", ".join(f"{number} ({name})" for number, name in enumerate(names))
+    raise InputError(f"{checkpoint}: found {found}; expected one of the model's sessions: {known}")
 
 
 def _arrays(
@@ -111,6 +127,7 @@ class _Array:
     ) -> None:
         self.model, self.session, self.path = model, session, path
         self.encod, self.ext_input = encod, ext_input
+        self.missing = 0
         part = model.configuration["reconstruction"][session]
         self.expected: Check = expected_by(part)
 
@@ -135,8 +152,15 @@ class _Array:
                     target.create_dataset(key, (trials, *values.shape[1:]), np.float32)
                 target[key][part] = values
 
+    def told(self) -> str:
+        """Return what to say besides of how many trials there are."""
+        return f"; {self.missing} numbers are missing (NaN) and count as 0" if self.missing else ""
+
     def _checked(self, values: Any, start: int) -> None:
         del start
+        self.missing += int(np.isnan(values).sum())
+        if np.isnan(values).all():
+            return
         if values.any():  # a few trials without a spike are no mistake
             self.expected(values, self.encod.name, self.path)
 

@@ -161,7 +161,7 @@ class LFADS(nn.Module):
         encod_data: ArrayLike,
         ext_input: ArrayLike | None = None,
         *,
-        session: int = 0,
+        session: int | None = None,
         samples: int = 50,
         batch_size: int = 64,
         seed: int = 0,
@@ -170,6 +170,7 @@ class LFADS(nn.Module):
 
         `encod_data (trials, T, D)` are spike counts of the channels that a session was trained on,
         with `ext_input (trials, steps ≤ R, X)` if the model takes any; NaN is what is missing.
+        `session` must be said where the model has several.
         `output_params (trials, R, N)` are rates per bin; the other outputs are `LFADSOutput`'s.
         Raises `InputError` for arrays of another shape.
         """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -13,9 +14,12 @@ from autolfads_trainer.config.classes import has_own_classes
 from autolfads_trainer.data.dataset import Split
 from autolfads_trainer.engine.dropping import Dropping
 from autolfads_trainer.engine.forward import Encoded, Pass, trials_first
+from autolfads_trainer.engine.series import Series
 from autolfads_trainer.model.lfads import LFADS, LFADSOutput
 from autolfads_trainer.model.noise import Noise, Samples, draw_samples
 from autolfads_trainer.short_memory import free_memory, is_out_of_memory
+from autolfads_trainer.training.augmentations.stack import AugmentationStack, stack_of
+from autolfads_trainer.training.hyperparameters import Hyperparameters
 from autolfads_trainer.training.precision import exactly
 from autolfads_trainer.userinput import InputError
 
@@ -53,7 +57,9 @@ def posterior_means(
     done = 0
     parts: dict[str, list[NDArray[np.float32]]] = {name: [] for name in OUTPUTS}
     rows = ROWS.get(device.type, ROWS["cpu"])
-    for _, batch in data.chunks(batch_size):
+    stack = stack_of(model.configuration["infer_aug_stack"], split="valid")
+    for _, some in data.chunks(batch_size):
+        batch = _as_inferred(model, session, some, stack)
         by_model = reference or has_own_classes(model.configuration)
         infer = (_by_the_model if by_model else _by_the_engine)(model, session, batch)
         sums: dict[str, Tensor] = {}
@@ -83,22 +89,36 @@ def posterior_means(
     return {name: np.concatenate(values) for name, values in parts.items()}
 
 
+def _as_inferred(model: LFADS, session: int, batch: Split, stack: AugmentationStack) -> Split:
+    """Return trials as the stack of inference has them: what is not to be seen is not."""
+    if not stack.batch_order:
+        return batch
+    sizes, hp = model.sizes, Hyperparameters(model.configuration, batch.encod.device)
+    seen, _ = stack(sizes, sizes.sessions[session], Series.of(batch), (), hp)
+    encod, ext_input = seen.encod.transpose(0, 1), seen.ext_input.transpose(0, 1)
+    return replace(batch, encod=encod, ext_input=ext_input)
+
+
 def infer_array(
     model: LFADS,
     encod: NDArray[np.float32],
     ext_input: NDArray[np.float32] | None,
     *,
-    session: int,
+    session: int | None,
     samples: int,
     batch_size: int,
     seed: int,
 ) -> Arrays:
     """Do what `LFADS.infer` says."""
-    sizes = model.sizes
-    if not 0 <= session < len(sizes.sessions):
+    sizes, sessions = model.sizes, len(model.sizes.sessions)
+    session = 0 if session is None and sessions == 1 else session
+    if session is None or not 0 <= session < sessions:
         raise InputError(
-            f"session: found {session}; expected 0 to {len(sizes.sessions) - 1}, those of the model"
+            f"session: found {session}; expected 0 to {sessions - 1}, those of the model"
         )
+    for name, value in (("samples", samples), ("batch_size", batch_size), ("trials", len(encod))):
+        if value < 1:
+            raise InputError(f"{name}: found {value}; expected at least 1")
     shape = (sizes.encod_seq_len, sizes.sessions[session].encod_data_dim)
     if encod.ndim != 3 or encod.shape[1:] != shape:
         raise InputError(

@@ -94,7 +94,12 @@ def export(context: Context, task: Task) -> Outcome:
     writing("report")
     examples = _examples(recordings[0], data, outputs[0]["valid"])
     evaluations, not_scored = _evaluated(context, rates)
-    said = (*run.notes, *notes, *not_scored)
+    said = [*run.notes, *notes, *not_scored]
+    if len(run.sessions) > 1:
+        named = ", ".join(f"sess{i} is {one.session}" for i, one in enumerate(run.sessions))
+        said.append(
+            f"{named}; scores on top are their means, and the trials shown are of the first"
+        )
     write_with(
         folder / "report.html",
         lambda name: write_report(name, history, summary, examples, said, evaluations),

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from autolfads_trainer.config.classes import held_out_by
+from autolfads_trainer.config.classes import OF_COUNTS, held_out_by
 from autolfads_trainer.config.resolve import resolve
 from autolfads_trainer.data.expected import expected_by
 from autolfads_trainer.data.hdf5 import Recording, fingerprint, read_recording
@@ -46,7 +46,7 @@ def prepare(context: Context, task: Task) -> Outcome:
     configuration = resolved.configuration
     parts = configuration["model"]["reconstruction"]
     for recording, part in zip(recordings, parts, strict=True):
-        recording.refuse_unless(expected_by(part))
+        recording.refuse_unless(expected_by(part), encod=part["_target_"] in OF_COUNTS)
     _refuse_a_precision_that_is_not_there(context, configuration["trainer"]["precision"])
     if configuration["seed"] is None:
         # Drawn here: it is in a record, written once, before anything follows from it.
@@ -85,10 +85,26 @@ def prepare(context: Context, task: Task) -> Outcome:
             "searchSpace": resolved.search_space,
             "disk": disk.model_dump(),
             "notes": [*notes, _told(disk)],
+            "told": _sessions_told(recordings, [data, *further]),
             "data": data,
             **({"furtherData": further} if further else {}),
         },
     )
+
+
+def _sessions_told(recordings: Sequence[Recording], data: Sequence[dict[str, Any]]) -> str:
+    """Return of what each session is, in words."""
+    sizes = [recording.sizes for recording in recordings]
+    bins = f"{sizes[0].encod_steps} bins seen, {sizes[0].recon_steps} to explain"
+    each = [
+        f"{one.encod_dim} channels seen, {one.recon_dim} to explain,"
+        f" {one.train_trials} + {one.valid_trials} trials"
+        for one in sizes
+    ]
+    if len(each) == 1:
+        return f"{each[0]}; {bins}"
+    named = "; ".join(f"{one['session']}: {of}" for one, of in zip(data, each, strict=True))
+    return f"{len(each)} sessions ({named}); {bins}"
 
 
 def _start(

@@ -57,7 +57,8 @@ class Reconstructed(NamedTuple):
     """What the reconstruction of one session costs, after augmentation."""
 
     mean: Tensor  # ()  over its elements
-    heldout: Tensor  # ()  the same of those that sample validation holds out; NaN: none are
+    heldout: Tensor  # ()  sum over those that sample validation holds out
+    held: Tensor  # ()  how many those are
 
 
 def compute_loss(
@@ -77,12 +78,12 @@ def compute_loss(
     """
     hp = hyperparameters
     each, heldout = [], []
-    for (mean, held), session in zip(recons, model.sizes.sessions, strict=True):
+    for (mean, sum_held, held), session in zip(recons, model.sizes.sessions, strict=True):
         elements = 1
         if not model.configuration["recon_reduce_mean"]:
             elements = model.sizes.recon_seq_len * session.recon_data_dim
         each.append(mean * elements)
-        heldout.append(held * elements)
+        heldout.append(sum_held / held * elements)  # NaN: none are
     recon = torch.stack(each).mean(dim=0)
     l2 = l2_penalty(parameters, hp.values)
     for number, reconstruction in enumerate(model.reconstructions):

@@ -13,7 +13,7 @@ from autolfads_trainer.data.dataset import Dataset
 from autolfads_trainer.engine.series import Series
 from autolfads_trainer.model.lfads import LFADS, LFADSOutput, SessionInput
 from autolfads_trainer.model.noise import Samples
-from autolfads_trainer.training.augmentations.base import Effect, heldout_mean, mean_of
+from autolfads_trainer.training.augmentations.base import Effect, heldout_sum, mean_of
 from autolfads_trainer.training.augmentations.own import seed_from
 from autolfads_trainer.training.augmentations.stack import AugmentationStack
 from autolfads_trainer.training.draws import StepDraws
@@ -143,7 +143,7 @@ def validation_pass(
 
     `noise` (of all trials) serves only to estimate divergences that have no closed form; the score
     does not depend on it. At most `batch_size` trials are taken at a time; the result does not
-    depend on that.
+    depend on that, but for `PoissonBPS`, which is defined by its batch.
     """
     whole = Validation(model, dict(model.named_parameters()), data, noise, hp)
     for session, series in enumerate(data):
@@ -178,4 +178,4 @@ def _reconstructed(
             scores.add_counts(log_rates, recon, session, there)
         true_rates = None if truth is None else truth.transpose(0, 1)
         scores.add_rates(output.output_means.detach(), true_rates, session)
-    return Reconstructed(mean_of(elements, effect), heldout_mean(elements, effect))
+    return Reconstructed(mean_of(elements, effect), *heldout_sum(elements, effect))

@@ -18,7 +18,8 @@ class Validation:
     """Takes batches of each session, in order, to the loss over all of them.
 
     Each session's reconstruction is the mean over all its elements, and divergences are over the
-    trials of all sessions: the result does not depend on how many trials a batch has.
+    trials of all sessions: the result does not depend on how many trials a batch has (but for
+    `PoissonBPS`, which is defined by its batch).
     """
 
     def __init__(
@@ -44,8 +45,8 @@ class Validation:
     ) -> None:
         """Add a batch, the next of a session's trials, and what came of it."""
         share = batch.elements / self.elements[session]
-        weighed = (value * share.to(value.dtype) for value in recon)
-        self.recons[session].append(Reconstructed(*weighed))
+        weighed = recon._replace(mean=recon.mean * share.to(recon.mean.dtype))
+        self.recons[session].append(weighed)
         self.posteriors.append(posteriors)
 
     def parts(self) -> dict[str, Tensor]:

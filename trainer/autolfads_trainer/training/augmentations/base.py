@@ -98,13 +98,14 @@ def flowing(losses: Tensor, flows: Tensor) -> Tensor:
     return torch.where(all_flows > 0, losses, losses.detach())
 
 
-def heldout_mean(losses: Tensor, effect: Effect) -> Tensor:
-    """Return the mean loss of what is held out for sample validation; NaN where nothing is."""
+def heldout_sum(losses: Tensor, effect: Effect) -> tuple[Tensor, Tensor]:
+    """Return the summed loss of what sample validation holds out, and how many elements that is."""
     if effect.heldout is None:
-        return losses.detach().mean(dim=OF_A_BATCH) * float("nan")
+        none = losses.detach().sum(dim=OF_A_BATCH) * 0
+        return none, torch.zeros_like(none)
     steps, channels = effect.heldout.shape[-3], effect.heldout.shape[-1]
     held = effect.heldout
     if effect.observed is not None:
         held = held * effect.observed[..., :steps, :, :channels]
     some = losses.detach()[..., :steps, :, :channels]
-    return (some * held).sum(dim=OF_A_BATCH) / held.sum(dim=OF_A_BATCH)
+    return (some * held).sum(dim=OF_A_BATCH), held.sum(dim=OF_A_BATCH)
