@@ -42,7 +42,7 @@ def test_the_process_does_not_wait_for_calls_that_hang() -> None:
     )
     assert "it came back" not in done.stdout
     assert done.returncode == 130
-    assert "interrupted; the same command does it" in done.stderr
+    assert "interrupted; the same command goes on with the run" in done.stderr
 
 
 def test_a_run_that_cannot_be_read_for_a_dead_volume_can_be_stopped(
