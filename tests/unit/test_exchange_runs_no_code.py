@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import builtins
-import io
 import os
 import pickle
 import struct
@@ -17,6 +16,7 @@ from typing import Any
 import lightning_examples as examples
 import pytest
 import torch
+from hostile_archives import add_overlapping_parts, rebuilt
 from hostile_files import check_sentence, one_sentence
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
@@ -409,40 +409,22 @@ def good(tmp_path_factory) -> bytes:
     return examples.write(tmp_path_factory.mktemp("good") / "good.ckpt", CONTENT).read_bytes()
 
 
-def written_again(path: Path, content: bytes, **options: Any) -> Path:
-    with (
-        zipfile.ZipFile(io.BytesIO(content)) as source,
-        zipfile.ZipFile(path, "w", **options) as target,
-    ):
-        for entry in source.infolist():
-            target.writestr(entry.filename, source.read(entry))
-    return path
-
-
 def test_the_archive_written_again_is_still_good(good, tmp_path):
-    found = read_lightning(written_again(tmp_path / "a.ckpt", good))
+    found = read_lightning(rebuilt(tmp_path / "a.ckpt", good))
 
     assert same(found.state_dict, {"w": WEIGHT})
     assert found.hyperparameters == CONTENT["hyper_parameters"]
 
 
 def test_a_packed_archive_is_not_unpacked(good, tmp_path):
-    path = written_again(tmp_path / "a.ckpt", good, compression=zipfile.ZIP_DEFLATED)
+    path = rebuilt(tmp_path / "a.ckpt", good, compression=zipfile.ZIP_DEFLATED)
 
     assert one_sentence(path, read_lightning) == f"{UNSAFE}it is packed, as torch never does"
 
 
 def test_parts_that_are_the_same_bytes(good, tmp_path):
-    path = written_again(tmp_path / "a.ckpt", good)
-    with zipfile.ZipFile(path, "a") as target:
-        target.writestr("good/data/9", bytes(10_000))
-        first = target.getinfo("good/data/9")
-        for number in range(10, 20):
-            copy = zipfile.ZipInfo(f"good/data/{number}")
-            copy.header_offset, copy.file_size = first.header_offset, first.file_size
-            copy.compress_size, copy.CRC = first.compress_size, first.CRC
-            target.filelist.append(copy)
-            target.NameToInfo[copy.filename] = copy
+    path = rebuilt(tmp_path / "a.ckpt", good)
+    add_overlapping_parts(path)
 
     assert one_sentence(path, read_lightning) == f"{UNSAFE}its parts overlap"
 
@@ -457,7 +439,7 @@ def test_parts_that_are_the_same_bytes(good, tmp_path):
     ],
 )
 def test_a_part_too_many(name, content, reason, good, tmp_path):
-    path = written_again(tmp_path / "a.ckpt", good)
+    path = rebuilt(tmp_path / "a.ckpt", good)
     with zipfile.ZipFile(path, "a") as target:
         target.writestr(name, content)
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 import torch
+from hostile_archives import add_overlapping_parts, rebuilt
 from hostile_files import check_sentence, one_sentence
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -48,18 +49,6 @@ def content_or_refused(path: Path) -> dict[str, Any] | None:
         return None
     assert found["format"] == FORMAT
     return found
-
-
-def rebuilt(path: Path, good: bytes, pickled: bytes | None = None, **options: Any) -> Path:
-    """Write the good checkpoint's archive again, with another pickle in it or packed."""
-    with (
-        zipfile.ZipFile(io.BytesIO(good)) as source,
-        zipfile.ZipFile(path, "w", **options) as target,
-    ):
-        for entry in source.infolist():
-            changed = pickled is not None and entry.filename.endswith("/data.pkl")
-            target.writestr(entry.filename, pickled if changed else source.read(entry))
-    return path
 
 
 def test_the_archive_written_again_is_still_good(good, tmp_path):
@@ -114,15 +103,7 @@ def test_a_packed_archive_is_not_unpacked(good, tmp_path):
 
 def test_parts_that_are_the_same_bytes(good, tmp_path):
     path = rebuilt(tmp_path / "a.ckpt", good)
-    with zipfile.ZipFile(path, "a") as archive:
-        archive.writestr("good/data/9", bytes(10_000))
-        first = archive.getinfo("good/data/9")
-        for number in range(10, 20):
-            copy = zipfile.ZipInfo(f"good/data/{number}")
-            copy.header_offset, copy.file_size = first.header_offset, first.file_size
-            copy.compress_size, copy.CRC = first.compress_size, first.CRC
-            archive.filelist.append(copy)
-            archive.NameToInfo[copy.filename] = copy
+    add_overlapping_parts(path)
 
     assert one_sentence(path, load_file) == f"{UNSAFE}its parts overlap"
 

@@ -218,7 +218,8 @@ def read_recording(
     return Recording(path, train, valid, keys, notes, test, pcr)
 
 
-def _names(file: h5py.File, path: Path) -> frozenset[str]:
+def names_in(file: h5py.File, path: Path) -> list[bytes]:
+    """Return the names of all that an open file holds. Raises `InputError` for too many."""
     found: list[bytes] = []
 
     def take(name: bytes) -> bool | None:  # True: enough
@@ -231,8 +232,12 @@ def _names(file: h5py.File, path: Path) -> frozenset[str]:
         raise InputError(f"{path}: is a broken HDF5 file: {error}") from None
     if len(found) > MOST_NAMES:
         raise InputError(f"{path}: holds more than {MOST_NAMES} names; expected a few datasets")
+    return found
+
+
+def _names(file: h5py.File, path: Path) -> frozenset[str]:
     try:
-        return frozenset(name.decode() for name in found)
+        return frozenset(name.decode() for name in names_in(file, path))
     except UnicodeDecodeError as error:
         raise InputError(
             f"{path}: the name {error.object!r} is not UTF-8; expected a name that can be written"

@@ -14,7 +14,7 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from autolfads_trainer.data.hdf5 import MOST_NAMES, opened
+from autolfads_trainer.data.hdf5 import names_in, opened
 from autolfads_trainer.data.safety import (
     BROKEN,
     Declared,
@@ -171,23 +171,9 @@ def opened_output(path: Path, shown: Path | None = None) -> Iterator[OutputFile]
             file = stack.enter_context(opened(path))
         except InputError as error:
             raise InputError(str(error).replace(str(path), str(named), 1)) from None
-        yield OutputFile(named, file, _names(file, named))
-
-
-def _names(file: h5py.File, path: Path) -> frozenset[str]:
-    found: list[str] = []
-
-    def take(name: bytes) -> bool | None:  # True: enough
-        found.append(name.decode(errors="backslashreplace"))
-        return True if len(found) > MOST_NAMES else None
-
-    try:
-        file.id.links.iterate(take)
-    except BROKEN as error:
-        raise InputError(f"{path}: is a broken HDF5 file: {error}") from None
-    if len(found) > MOST_NAMES:
-        raise InputError(f"{path}: holds more than {MOST_NAMES} names; expected a few datasets")
-    return frozenset(found)
+        # Any name, as far as it can be shown: what somebody else's tool added is not read.
+        names = (name.decode(errors="backslashreplace") for name in names_in(file, named))
+        yield OutputFile(named, file, frozenset(names))
 
 
 def refuse_not_finite(values: NDArray[Any], name: str, path: Path, *, missing: bool) -> None:

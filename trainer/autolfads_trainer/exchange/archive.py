@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import os
 import re
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from autolfads_trainer.torch_archive import NO_ARCHIVE, oddity_of, opened_archive
+
 MAX_PICKLE = 4_000_000  # bytes; with an optimizer's state and all callbacks it has about 0.1 MB
 
-_BEGINNING = b"PK\x03\x04"
-_FOLDER = 0x10  # of the attributes that an entry has from MS-DOS
 _PICKLE = re.compile(r"[^/]+/data\.pkl")
 
 
@@ -58,28 +57,23 @@ class Archive:
         return self._entries[name]
 
     def _check(self, size: int) -> None:
-        """Nothing is unpacked, and nothing read twice: both take memory without bound."""
         entries = self._archive.infolist()
         if len(self._entries) != len(entries):
             raise UnreadableError("two of its parts have the same name")
+        odd = oddity_of(entries, size)
+        if odd is not None:
+            raise UnreadableError(odd)
         for entry in entries:
-            if entry.compress_type != zipfile.ZIP_STORED:
-                raise UnreadableError("it is packed, as torch never does")
-            if entry.is_dir() or entry.external_attr & _FOLDER:
-                raise UnreadableError("a part of it is marked as a folder")
             if entry.filename.endswith("/data.pkl") and entry.file_size > MAX_PICKLE:
                 raise UnreadableError(
                     f"its description has {entry.file_size} bytes; at most {MAX_PICKLE} are read"
                 )
-        if sum(entry.file_size for entry in entries) > size:
-            raise UnreadableError("its parts overlap")
 
 
 @contextmanager
 def opened(path: Path) -> Iterator[Archive]:
     """Open the archive `path`. Raises `UnreadableError`, and whatever zipfile raises."""
-    with path.open("rb") as file:
-        if file.read(len(_BEGINNING)) != _BEGINNING:
-            raise UnreadableError("it is no archive as torch writes them")
-        with zipfile.ZipFile(file) as archive:
-            yield Archive(archive, os.fstat(file.fileno()).st_size)
+    with opened_archive(path) as found:
+        if found is None:
+            raise UnreadableError(NO_ARCHIVE)
+        yield Archive(*found)

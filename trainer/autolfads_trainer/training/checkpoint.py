@@ -7,7 +7,6 @@ import io
 import pickle
 import pickletools
 import re
-import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -15,12 +14,12 @@ from typing import Any
 import torch
 
 from autolfads_trainer.disk import write_bytes
+from autolfads_trainer.torch_archive import NO_ARCHIVE, oddity_of, opened_archive
 from autolfads_trainer.userinput import InputError, is_special
 
 FORMAT = 1
 
 _PROTOCOL = 2  # torch's
-_FOLDER = 0x10  # of the attributes that an entry has from MS-DOS
 # What pickles of tensors and plain values name, and the ways to call what is not named so.
 _KNOWN = re.compile(r"torch \w+Storage|torch\._utils _rebuild_tensor_v2|collections OrderedDict")
 _STRANGE = {"STACK_GLOBAL", "INST", "OBJ", "NEWOBJ", "NEWOBJ_EX", "EXT1", "EXT2", "EXT4"}
@@ -87,18 +86,14 @@ def _oddity(path: Path) -> str | None:
     torch neither looks at the checksums nor minds packed entries, and reads older formats, which
     have neither.
     """
-    with path.open("rb") as file:
-        if file.read(4) != b"PK\x03\x04":
-            return "it is no archive as torch writes them"
-    with zipfile.ZipFile(path) as archive:
+    with opened_archive(path) as found:
+        if found is None:
+            return NO_ARCHIVE
+        archive, size = found
         entries = archive.infolist()
-        if any(entry.compress_type != zipfile.ZIP_STORED for entry in entries):
-            return "it is packed, as torch never does"
-        if any(entry.external_attr & _FOLDER or entry.is_dir() for entry in entries):
-            # torch takes the part's memory, puts nothing there, and gives out what lay there.
-            return "a part of it is marked as a folder"
-        if sum(entry.file_size for entry in entries) > path.stat().st_size:
-            return "its parts overlap"
+        odd = oddity_of(entries, size)
+        if odd is not None:
+            return odd
         broken = archive.testzip()
         if broken is not None:
             return f"the checksum of '{broken}' is wrong"
