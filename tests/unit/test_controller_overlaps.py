@@ -12,11 +12,15 @@ from breaking_folder import CountingFolder
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from ledger_examples import Mini, history, without_syncing
-from played_pool import PlayedPool, controller_for, played, to_the_end
+from played_pool import PlayedPool, always, controller_for, played, to_the_end
 from random_runs import Fate, Trouble, fates, minis, seeds
 from test_controller_survives import MINI, fate
 
 from autolfads_operator.controller.loop import Controller
+from autolfads_operator.controller.orders import orders_of
+from autolfads_operator.controller.reading import read_ledger
+from autolfads_trainer.records import Order
+from autolfads_trainer.store import RunFolder
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -91,6 +95,48 @@ def test_a_controller_that_starts_while_another_is_at_work_makes_the_same_histor
         folder = Meanwhile(root, at, lambda: go_on(meanwhile))
         to_the_end(controller_for(root, pool, folder), pool)
         assert history(root) == history(Path(calm))
+
+
+class EarlyReader(RunFolder):
+    """Reads the first member's orders for the first time before those of `unseen` were given."""
+
+    def __init__(self, root: Path, unseen: int) -> None:
+        super().__init__(root)
+        self.unseen = unseen
+        self.early = True
+
+    def order(self, member: int, generation: int) -> Order | None:
+        if self.early and (member, generation) == (0, self.unseen):
+            self.early = False
+            return None
+        return super().order(member, generation)
+
+
+def test_a_controller_sees_what_another_gave_while_it_read_when_nobody_is_left_to_tell_it(
+    tmp_path: Path,
+) -> None:
+    """One member's orders are read, two generations begin, then the other one's are read."""
+    mini = Mini(population=2, generations=3)
+    calm, root = tmp_path / "calm", tmp_path / "rough"
+    played(calm, mini, always(0.5))
+    pool = PlayedPool(root, mini, 2, always(0.5))
+    first = controller_for(root, pool)
+    while len(first.ledger.legs_of(2)) < 2 or len(first.ledger.open_attempts()) < 2:
+        first.turn()
+        pool.step()
+    folders = [attempt.task.folder for attempt in first.ledger.open_attempts()]
+    while any(RunFolder(root).outcome(folder) is None for folder in folders):
+        pool.step()
+    run = first.ledger.run
+    assert run is not None
+    whole = read_ledger(RunFolder(root), first.owner)
+    for order in orders_of(whole, run, 3):  # and there is no time for more: it dies, and its node
+        RunFolder(root).give_order(order)
+    pool.kill()
+    second = controller_for(root, pool, EarlyReader(root, unseen=2))
+    assert second.ledger.newest == {0: 1, 1: 3}
+    to_the_end(second, pool)
+    assert history(root) == history(calm)
 
 
 def test_a_controller_that_starts_at_the_end_of_a_generation_sees_all_of_it(

@@ -12,6 +12,7 @@ from autolfads_operator.controller.lanes import Lanes
 from autolfads_operator.controller.leavings import Leavings
 from autolfads_operator.controller.ledger import Ledger
 from autolfads_operator.controller.observe import abandon, note_outcomes, read_statuses, trouble_in
+from autolfads_operator.controller.orders import lacks_what_came_before
 from autolfads_operator.controller.plan import plan
 from autolfads_operator.controller.reading import catch_up, read_ledger
 from autolfads_operator.controller.reminders import Reminder
@@ -187,18 +188,21 @@ class Controller:
     def _see_what_others_did(self, found: dict[str, WorkerStatus], now: float) -> None:
         """Note outcomes; read anew when a worker speaks of a task that another controller gave."""
         spoken_of = {status.task or status.ended for status in found.values()}
-        if not all(self.ledger.knows(folder) for folder in spoken_of if folder):
-            catch_up(self.folder, self.ledger)
+        behind = not all(self.ledger.knows(folder) for folder in spoken_of if folder)
         also = []
         if now >= self._next_look:
             self._next_look = now + LOOK_AGAIN
             self.folder.see_that_it_is_there()
+            # Nobody may be left to speak of what another controller gave while this one read.
+            behind |= lacks_what_came_before(self.ledger)
             # A stranger may be done with a task and on to the next before we hear of the first.
             also = [
                 attempt.task.folder
                 for attempt in self.ledger.open_attempts()
                 if not self.pool.vouches_for(attempt.task.worker)
             ]
+        if behind:
+            catch_up(self.folder, self.ledger)
         note_outcomes(self.folder, self.ledger, found, also)
 
     def _wanted(self) -> int:

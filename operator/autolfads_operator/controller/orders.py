@@ -44,6 +44,16 @@ def is_over(ledger: Ledger) -> bool:
     return board.lost_at is not None or board.stopped_at is not None or everyone_there
 
 
+def lacks_what_came_before(ledger: Ledger) -> bool:
+    """Return whether orders were seen, and not all of what they were derived from.
+
+    A controller that starts while another is at work reads members one by one: of one it can see a
+    generation more than of the next. Who is on his own goes by what he has.
+    """
+    together = ledger.run is not None and ledger.run.pbt.mode == "synchronous"
+    return together and ledger.board.complete < ledger.generation - 1
+
+
 def last_of(run: Run) -> int:
     """Return the number of a run's last generation."""
     return last_generation(
@@ -73,8 +83,8 @@ def _all_together(ledger: Ledger, run: Run) -> list[Order]:
     newest = ledger.generation
     if ledger.board.complete == newest and not is_over(ledger):
         newest += 1  # and else the rest of those that an earlier controller did not come to give
-    if ledger.board.complete < newest - 1:
-        return []  # another gave some; what they follow from is not all seen yet
+    if lacks_what_came_before(ledger):
+        return []  # another gave some
     due = [m for m in range(run.population) if ledger.newest[m] < newest]
     return [order for order in orders_of(ledger, run, newest) if order.member in due] if due else []
 
