@@ -34,6 +34,7 @@ from autolfads_operator.claiming import (
 )
 from autolfads_operator.controller.observe import read_statuses
 from autolfads_operator.controller.reading import read_ledger
+from autolfads_operator.entry import INTERRUPTED
 from autolfads_operator.errors import RunStopped
 from autolfads_operator.local_run import Interrupted, Settings, run_here
 from autolfads_operator.looking_back import history, replay
@@ -48,7 +49,7 @@ from autolfads_trainer.records import End, Owner
 from autolfads_trainer.store import RunFolder
 from autolfads_trainer.userinput import InputError
 
-FAILED, WRONG_INPUT, INTERRUPTED = 1, 2, 130
+FAILED, WRONG_INPUT = 1, 2
 TRAINER_NEEDS = ("torch", "h5py")
 
 

@@ -73,7 +73,7 @@ real = store.read
 def hangs(path, kind, *most):
     if path.name == "order.json":  # read side by side
         print("hangs", flush=True)
-        time.sleep(30)
+        time.sleep(300)
     return real(path, kind, *most)
 
 store.read = hangs
@@ -93,8 +93,33 @@ def test_a_command_that_looks_at_a_run_is_ended_by_one_ctrl_c(command: str, tmp_
         text=True,
     )
     assert process.stdout is not None
-    while "hangs" not in process.stdout.readline():
-        assert process.poll() is None
-    time.sleep(0.5)
-    process.send_signal(signal.SIGINT)
-    assert process.wait(timeout=15) == 130
+    try:
+        while "hangs" not in process.stdout.readline():
+            assert process.poll() is None
+        time.sleep(0.5)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=100) == 130
+    finally:
+        process.kill()
+
+
+LOADS = """
+import os, signal, sys
+
+class Interrupts:
+    def find_spec(self, name, *_):
+        if name == {module!r}:
+            os.kill(os.getpid(), signal.SIGINT)
+
+sys.meta_path.insert(0, Interrupts())
+from autolfads_operator.entry import main
+main()
+"""
+
+
+@pytest.mark.parametrize("module", ["autolfads_operator.cli", "click", "autolfads_trainer.store"])
+def test_a_command_can_be_stopped_while_it_loads(module: str) -> None:
+    command = [sys.executable, "-c", LOADS.format(module=module), "--version"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=100, check=False)
+    assert (done.returncode, done.stdout) == (130, "")
+    assert done.stderr == "autolfads: interrupted; the same command does it\n"

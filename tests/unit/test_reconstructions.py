@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 from torch.distributions import Gamma as GammaDistribution
 from torch.distributions import Normal
+from torch.nn.functional import gaussian_nll_loss
 
 from autolfads_trainer.config import classes
 from autolfads_trainer.model.poisson import log_factorial
@@ -125,9 +126,13 @@ def test_gaussian(draw: torch.Generator) -> None:
 
 
 def test_a_variance_that_is_nearly_none_counts_as_some() -> None:
-    params = torch.tensor([[[[0.0, -50.0]]]])
-    found = Gaussian().compute_loss(torch.ones(1, 1, 1), params)
-    assert found.item() == pytest.approx(0.5 * (math.log(1e-6) + 1e6))
+    params = torch.tensor([[[[0.0, -50.0], [0.0, -14.0], [0.5, -13.0]]]], requires_grad=True)
+    found = Gaussian().compute_loss(torch.ones(1, 1, 3), params)
+    assert found[0, 0, 0].item() == pytest.approx(0.5 * (math.log(1e-6) + 1e6))
+    (gradient,) = torch.autograd.grad(found.sum(), params)
+    means, logvars = params.unbind(-1)
+    known = gaussian_nll_loss(means, torch.ones(1, 1, 3), logvars.exp(), eps=1e-6, reduction="sum")
+    torch.testing.assert_close(gradient, torch.autograd.grad(known, params)[0])
 
 
 def test_gamma(draw: torch.Generator) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import traceback
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -25,6 +26,18 @@ def is_allowed(target: str, modules: Iterable[str]) -> bool:
     """Return whether the class `target` is of one of the modules, or of one below them."""
     module = target.rpartition(".")[0]
     return any(module == allowed or module.startswith(allowed + ".") for allowed in modules)
+
+
+def place_in_own(error: BaseException) -> str | None:
+    """Return where in a class of one's own an error arose: its method, file and line.
+
+    None: nothing of one's own was at work.
+    """
+    for frame, line in reversed(list(traceback.walk_tb(error.__traceback__))):
+        module, code = str(frame.f_globals.get("__name__")), frame.f_code
+        if is_allowed(f"{module}.", _allowed):
+            return f"{module}.{code.co_qualname}(), line {line} of {code.co_filename}"
+    return None
 
 
 def own_class(part: Mapping[str, Any]) -> Any:

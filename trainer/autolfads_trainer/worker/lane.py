@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 from autolfads_trainer.disk_errors import StoreError, may_pass
+from autolfads_trainer.own_classes import place_in_own
 from autolfads_trainer.patience import Patience
 from autolfads_trainer.records import Assignment, Outcome, Task, WorkerStatus
 from autolfads_trainer.store import RunFolder
@@ -206,4 +207,5 @@ class Worker:
 
 
 def _named(error: Exception) -> str:
-    return f"{type(error).__name__}: {error}"
+    place = place_in_own(error)  # the user can mend it there; all else is in the log
+    return f"{type(error).__name__}: {error}" + (f" (in {place})" if place else "")
