@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from safeguard import OPERATOR, TRAINER, Safeguard
 from safeguards_of_the_cluster import OF_THE_CLUSTER
+from safeguards_of_what_is_brought import OF_WHAT_IS_BROUGHT
 
 WHOLE = "test_run_directory_files_are_whole.py"
 FIRST = "test_run_directory_first_writer_wins.py"
@@ -974,4 +975,5 @@ SAFEGUARDS = (
         "test_what_was_saved_is_told.py::test_only_those_that_say_so_are_saved",
     ),
     *OF_THE_CLUSTER,
+    *OF_WHAT_IS_BROUGHT,
 )

@@ -14,6 +14,7 @@ from small_models import CD, never, same, small_member, stack
 
 from autolfads_trainer.config.resolve import resolve
 from autolfads_trainer.model.lfads import LFADS
+from autolfads_trainer.own_classes import is_allowed
 from autolfads_trainer.training.checkpoint import save_file
 from autolfads_trainer.training.member import Member
 from autolfads_trainer.training.step import Reference
@@ -149,6 +150,28 @@ def test_what_it_does_to_losses_counts() -> None:
         for each in (usual, one)
     ]
     assert float(losses[1].parts["recon"]) == pytest.approx(float(losses[0].parts["recon"]) / 2)
+
+
+def test_a_checkpoint_that_names_a_class_imports_nothing_unasked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "not_asked_for.py").write_text(EXAMPLE)
+    monkeypatch.syspath_prepend(tmp_path)
+    one = member(**CASES["reconstruction"])
+    one.configuration["model"]["reconstruction"][0]["_target_"] = "not_asked_for.NegativeBinomial"
+    content = {"configuration": one.configuration, "state_dict": one.model.state_dict()}
+    save_file(tmp_path / "model.ckpt", content)
+    with pytest.raises(InputError, match="expected a class of autolfads_trainer, or --allow-impo"):
+        LFADS.load_from_checkpoint(tmp_path / "model.ckpt")
+    assert "not_asked_for" not in sys.modules
+
+
+def test_what_is_allowed_is_a_module_and_those_below_it() -> None:
+    allowed = ["my_lab", "yours.models"]
+    for target in ("my_lab.A", "my_lab.below.A", "yours.models.A"):
+        assert is_allowed(target, allowed)
+    for target in ("my_laboratory.A", "my_lab", "yours.A", "yours.models_of_others.A", "A", ""):
+        assert not is_allowed(target, allowed)
 
 
 def test_a_model_with_it_is_loaded_and_infers(tmp_path: Path) -> None:
