@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from autolfads_trainer.evaluation.reading import OutputFile, has_no, refuse_not_finite
+from autolfads_trainer.evaluation.reading import OutputFile, has_no
 from autolfads_trainer.evaluation.trials import Trials
 from autolfads_trainer.userinput import InputError
 
@@ -90,9 +90,7 @@ def _read(file: OutputFile, split: str, key: str, trials: Trials) -> Behaviour:
             f"{file.path}: '{name}' has sizes {found.shape}; expected {count} trials and "
             f"{either} steps, as the rates have"
         )
-    file.refuse_unless_it_fits([found])
-    values = file.read(found, np.float64)
-    refuse_not_finite(values, name, file.path, missing=True)
+    values = file.with_gaps(found)
     usable = ~np.isnan(values).any(axis=2)
     return Behaviour(values, _groups(file, split, usable.shape) & usable)
 

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from autolfads_trainer.evaluation.conditions import Conditions, Members
-from autolfads_trainer.evaluation.reading import OutputFile, refuse_not_finite
+from autolfads_trainer.evaluation.reading import OutputFile
 from autolfads_trainer.evaluation.ridge import Floats
 from autolfads_trainer.evaluation.trials import Trials
 from autolfads_trainer.userinput import InputError
@@ -78,9 +78,7 @@ def read_psths(file: OutputFile, conditions: Conditions, splits: Mapping[str, Tr
             f"{file.path}: '{conditions.key}' holds {wrong[0]!r}; expected whole numbers from 0 to "
             f"{count - 1}, the places of the conditions in '{KEY}'"
         )
-    file.refuse_unless_it_fits([found])
-    values = file.read(found, np.float64)
-    refuse_not_finite(values, KEY, file.path, missing=True)
+    values = file.with_gaps(found)
     return {one: values[int(one)] for one in conditions.all}
 
 

@@ -64,6 +64,13 @@ class OutputFile:
         """Read all of a dataset of numbers."""
         return self._read(found.name, lambda: np.asarray(found.dataset[()], dtype=dtype))
 
+    def with_gaps(self, found: Declared) -> NDArray[np.float64]:
+        """Read all of a dataset in which NaN stands for what is missing, if it fits into memory."""
+        self.refuse_unless_it_fits([found])
+        values = self.read(found, np.float64)
+        refuse_not_finite(values, found.name, self.path, missing=True)
+        return values
+
     def is_of_lists(self, name: str) -> bool:
         """Return whether a dataset is of rows of different lengths: lists of whole numbers."""
         _, dtype = described(self.file, name, self.path)
