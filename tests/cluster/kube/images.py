@@ -19,6 +19,7 @@ from kube.build import PAUSE, binaries
 
 PAUSE_IMAGE = "localhost/pause:1"
 MACHINE_IMAGE = "localhost/machine:1"
+SEARCHED = "PATH=/usr/local/bin:/usr/bin:/bin"
 MEDIA = "application/vnd.oci.image"
 ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 PASSWD = "root:x:0:0:root:/:/bin/sh\nautolfads:x:10001:10001::/tmp:/bin/sh\n"
@@ -30,7 +31,7 @@ def write_images(folder: Path) -> list[Path]:
     pause = (binaries(PAUSE) / "pause").read_bytes()
     made = {
         PAUSE_IMAGE: ([_file("pause", pause, 0o755)], {"Entrypoint": ["/pause"], "User": "65535"}),
-        MACHINE_IMAGE: (_skeleton(), {"Env": ["PATH=/usr/local/bin:/usr/bin:/bin"]}),
+        MACHINE_IMAGE: (_skeleton(), {"Env": [SEARCHED]}),
     }
     paths = []
     for name, (content, settings) in made.items():
@@ -38,6 +39,14 @@ def write_images(folder: Path) -> list[Path]:
         path.write_bytes(_archive(name, content, settings))
         paths.append(path)
     return paths
+
+
+def write_machine_with(name: str, modules: dict[str, str], path: Path) -> Path:
+    """Write the `machine` image with Python modules beside it, as users make one of a worker's."""
+    content = [*_skeleton(), _folder("lab")]
+    content += [_file(f"lab/{module}.py", text.encode()) for module, text in modules.items()]
+    path.write_bytes(_archive(name, content, {"Env": [SEARCHED, "PYTHONPATH=/lab"]}))
+    return path
 
 
 Entry = tuple[tarfile.TarInfo, bytes]
