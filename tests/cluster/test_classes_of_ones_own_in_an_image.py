@@ -52,14 +52,14 @@ def test_a_run_is_trained_with_it(allowing: Lab) -> None:
 
 def test_an_image_without_it_is_told(allowing: Lab) -> None:
     run = allowing.run("without", **spec(installation.MACHINE_IMAGE))
-    message = run.wait_for("DataReady", "False", seconds=60)
+    message = run.wait_for("DataReady", "False", "InputRefused", 60)
     assert "my_lab.NegativeBinomial: cannot be imported: No module named 'my_lab'" in message
     assert "on a cluster it comes with the image" in message
 
 
 def test_it_is_not_imported_where_the_operator_does_not_allow_it(lab: Lab, image: None) -> None:
     run = lab.run("unasked", **spec())
-    message = run.wait_for("DataReady", "False", seconds=60)
+    message = run.wait_for("DataReady", "False", "InputRefused", 60)
     assert "unknown class 'my_lab.NegativeBinomial'" in message
     assert "allowed by --allow-import my_lab" in message
     run.delete()
