@@ -11,6 +11,7 @@ from typing import Any
 import h5py
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from recording_files import (
@@ -27,8 +28,12 @@ from recording_files import (
 )
 from run_directory_examples import end_of, in_child, listing
 
+from autolfads_trainer.data import safety
+from autolfads_trainer.data.dataset import Dataset
 from autolfads_trainer.data.expected import counts
-from autolfads_trainer.data.hdf5 import Recording, fingerprint, read_recording
+from autolfads_trainer.data.hdf5 import Recording, fingerprint, opened, read_recording
+from autolfads_trainer.data.safety import declared
+from autolfads_trainer.engine.series import Series
 from autolfads_trainer.userinput import InputError
 
 REQUIRED = ("train_encod_data", "train_recon_data", "valid_encod_data", "valid_recon_data")
@@ -106,6 +111,45 @@ def test_one_trial_one_step_and_one_channel_are_enough(tmp_path):
     sizes = reading(tmp_path, dict.fromkeys(REQUIRED, one)).sizes
 
     assert (sizes.train_trials, sizes.recon_steps, sizes.recon_dim) == (1, 1, 1)
+
+
+@pytest.mark.parametrize("dtype", ["float64", "uint8"])
+@pytest.mark.parametrize("chunks", [None, (2, 3, 2), (4, 1, 1), (6, 9, 5)])
+@pytest.mark.parametrize("piece", [1, 400, 10**9])
+def test_it_is_read_in_pieces_of_whole_chunks(dtype, chunks, piece, tmp_path, monkeypatch):
+    made = contents()
+    path = write_file(tmp_path / "reach.h5", made)
+    with h5py.File(path, "r+") as file:
+        name = "train_recon_data"
+        del file[name]
+        file.create_dataset(name, data=made[name].astype(dtype), chunks=chunks)
+    monkeypatch.setattr(safety, "PIECE", piece)
+    assert np.array_equal(read_recording(path).train.recon, made[name])
+    with opened(path) as file:
+        found = declared(file, name, path)
+        pieces = list(found.pieces())
+        size = max(part.stop - part.start for part in pieces) * 9 * 5 * found.dataset.dtype.itemsize
+    rows = chunks[0] if chunks else 1
+    assert all(part.start % rows == 0 for part in pieces)
+    assert [trial for part in pieces for trial in range(6)[part]] == list(range(6))
+    assert size <= max(piece, rows * 9 * 5 * found.dataset.dtype.itemsize)
+
+
+@pytest.mark.parametrize("forecast", [FORECAST, 0])
+def test_what_is_read_is_held_once_for_all_that_is_done_with_it(forecast, tmp_path):
+    recon = contents()["train_recon_data"][:, : STEPS + forecast]
+    valid = contents()["valid_recon_data"][:, : STEPS + forecast]
+    truths = {"train_truth": 2 * recon, "valid_truth": 2 * valid, "conversion_factor": 2}
+    spikes = {"train_recon_data": recon, "valid_recon_data": valid}
+    recording = reading(tmp_path, contents(**spikes, **truths))
+    session = Dataset.of([recording], torch.device("cpu")).sessions[0]
+    for arrays, split in ((recording.train, session.train), (recording.valid, session.valid)):
+        series = Series.of(split)
+        for part in ("encod", "recon", "truth"):
+            array, steps = getattr(arrays, part), getattr(series, part)
+            assert steps.is_contiguous()
+            assert array.ctypes.data == getattr(split, part).data_ptr() == steps.data_ptr()
+            assert np.array_equal(steps.transpose(0, 1).numpy(), array)
 
 
 def test_the_file_is_not_touched(tmp_path):

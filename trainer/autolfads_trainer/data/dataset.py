@@ -143,7 +143,7 @@ def _split(
         held = torch.rand(encod.shape, generator=generator) < sv_rate
         sv_mask = (~held).to(device, encod.dtype)
     return Split(
-        encod.nan_to_num(nan=0.0),
+        encod.nan_to_num(nan=0.0) if encod.isnan().any() else encod,
         recon,
         tensor(arrays.ext_input),
         None if arrays.truth is None else tensor(arrays.truth),

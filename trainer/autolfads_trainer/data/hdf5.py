@@ -197,7 +197,7 @@ def read_recording(
         there = [name for name in (*REQUIRED, *OPTIONAL) if name in keys]
         datasets = {name: _dataset(file, name, path) for name in there}
         refuse_what_does_not_fit(datasets.values(), path)
-        arrays = {name: _values(datasets[name], path) for name in REQUIRED}
+        arrays = {name: _trials(datasets[name], path) for name in REQUIRED}
         for name, values in arrays.items():
             expected(values, name, path)
         _check_shapes(arrays, path)
@@ -262,12 +262,20 @@ def _dataset(file: h5py.File, name: str, path: Path) -> Declared:
     return found
 
 
-def _values(found: Declared, path: Path, dtype: Any = np.float32) -> NDArray[Any]:
+def _trials(found: Declared, path: Path) -> Floats:
+    """Read trials piece by piece. They lie in memory as steps take them, time first.
+
+    So nobody after this has to copy them, and a worker holds its data once.
+    """
+    trials, steps, channels = found.shape
     try:
+        values = np.empty((steps, trials, channels), np.float32).transpose(1, 0, 2)
         with np.errstate(over="ignore"):  # becomes infinite, and is refused with its place
-            return np.asarray(found.dataset[()], dtype=dtype)
+            for piece in found.pieces():
+                values[piece] = found.dataset[piece]
     except BROKEN as error:
         raise InputError(f"{path}: '{found.name}' cannot be read: {error}") from None
+    return values
 
 
 def _check_shapes(arrays: dict[str, Floats], path: Path) -> None:
@@ -308,7 +316,7 @@ def _split(
     ext_input = np.zeros((trials, encod_steps, 0), np.float32)
     name = f"{split}_ext_input"
     if name in datasets:
-        ext_input = _values(datasets[name], path)
+        ext_input = _trials(datasets[name], path)
         if ext_input.shape[0] != trials or not encod_steps <= ext_input.shape[1] <= most:
             raise InputError(
                 f"{path}: '{name}' has {_shape(ext_input)}; expected {trials} trials and "
@@ -328,7 +336,7 @@ def _test(
     name = f"{TEST}_encod_data"
     if name not in datasets:
         return None
-    encod = _values(datasets[name], path)
+    encod = _trials(datasets[name], path)
     expected(encod, name, path)
     if encod.shape[1:] != like.encod.shape[1:]:
         raise InputError(
@@ -340,7 +348,7 @@ def _test(
     known = recon_name in datasets
     recon = np.zeros((len(encod), 0, 0), np.float32)
     if known:
-        recon = _values(datasets[recon_name], path)
+        recon = _trials(datasets[recon_name], path)
         expected(recon, recon_name, path)
         if recon.shape != shape:
             raise InputError(
@@ -359,7 +367,7 @@ def _test(
 
 
 def _truth(found: Declared, recon: Floats, factor: float, path: Path) -> Floats:
-    name, truth = found.name, _values(found, path)
+    name, truth = found.name, _trials(found, path)
     if truth.shape != recon.shape:
         raise InputError(
             f"{path}: '{name}' has {_shape(truth)}; expected {_shape(recon)}, "
@@ -390,7 +398,10 @@ def _conversion_factor(file: h5py.File, keys: frozenset[str], path: Path) -> flo
         )
     found = declared(file, "conversion_factor", path)
     refuse_what_does_not_fit([found], path)
-    number = float(_values(found, path, np.float64).ravel()[0])
+    try:
+        number = float(np.asarray(found.dataset[()], np.float64).ravel()[0])
+    except BROKEN as error:
+        raise InputError(f"{path}: '{found.name}' cannot be read: {error}") from None
     with np.errstate(over="ignore"):
         usable = 0 < np.float32(number) < np.inf  # float32, as what it divides
     if not usable:

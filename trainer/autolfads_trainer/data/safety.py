@@ -9,7 +9,7 @@ Everything that is refused is an `InputError` that names the file and the datase
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
@@ -25,6 +25,7 @@ from autolfads_trainer.userinput import InputError
 # What h5py raises for a file that is damaged, or refers to something that is not there.
 BROKEN = (OSError, RuntimeError, LookupError, ValueError, TypeError, ArithmeticError, MemoryError)
 
+PIECE = 64_000_000  # bytes that are read at a time, where chunks allow
 MOST_LINKS = 16  # soft links followed for one name: they can run in a circle
 MOST_CHUNKS = 1_000_000
 _CHUNK_COST = 4096  # bytes that HDF5 2.0 takes for each chunk of a selection, measured: 3,924
@@ -56,11 +57,27 @@ class Declared:
     def working_bytes(self) -> int:
         """Bytes needed while it is read and checked, beside the float32 that are kept."""
         chunks, itemsize = self.dataset.chunks, int(self.dataset.dtype.itemsize)
-        need = self.numbers * (itemsize + 6)  # a rounded copy, and masks
+        rows = min(self.shape[0], self._rows) if self.shape else 1
+        need = self.numbers * 6  # a rounded copy, and masks
+        need += rows * prod(self.shape[1:]) * itemsize
         if chunks is not None:
             size = prod(chunks) * itemsize
             need += _chunks(self.shape, chunks) * _CHUNK_COST + 3 * size
         return need
+
+
+    @property
+    def _rows(self) -> int:
+        """How many rows are read at a time: whole chunks, and one at least."""
+        rows = self.dataset.chunks[0] if self.dataset.chunks else 1
+        size = rows * prod(self.shape[1:]) * int(self.dataset.dtype.itemsize)
+        return int(rows * max(1, PIECE // max(1, size)))
+
+    def pieces(self) -> Iterator[slice]:
+        """Yield slices of the first axis that are read one after another, no chunk twice."""
+        rows = self._rows
+        for start in range(0, self.shape[0], rows):
+            yield slice(start, min(start + rows, self.shape[0]))
 
 
 def described(file: h5py.File, name: str, path: Path) -> tuple[tuple[int, ...] | None, Any]:
