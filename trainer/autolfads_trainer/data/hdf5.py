@@ -15,11 +15,9 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from math import prod
 from pathlib import Path
-from typing import Any
 
 import h5py
 import numpy as np
-from numpy.typing import NDArray
 
 from autolfads_trainer.config.defaults import DataSizes
 from autolfads_trainer.data.expected import Check, Floats, finite, finite_or_missing, refuse

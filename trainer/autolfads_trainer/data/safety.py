@@ -65,7 +65,6 @@ class Declared:
             need += _chunks(self.shape, chunks) * _CHUNK_COST + 3 * size
         return need
 
-
     @property
     def _rows(self) -> int:
         """How many rows are read at a time: whole chunks, and one at least."""
