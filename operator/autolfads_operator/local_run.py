@@ -91,7 +91,7 @@ def run_here(
         settings.worker_arguments,
         gpus=[] if settings.device == "cpu" else gpus(),
     )
-    pool.have_members_at_once(settings.members_at_once_of(run))
+    pool.have(settings.workers_for(run), settings.members_at_once_of(run))
     begun = _Begun(folder, owner, pool)
     known = run is not None
     pace = Pace()
@@ -108,9 +108,8 @@ def run_here(
                 controller = begun.controller
                 if not known and controller.ledger.run is not None:
                     known = True
-                    pool.most = settings.workers_for(controller.ledger.run)
-                    at_once = settings.members_at_once_of(controller.ledger.run)
-                    pool.have_members_at_once(at_once)
+                    frozen = controller.ledger.run
+                    pool.have(settings.workers_for(frozen), settings.members_at_once_of(frozen))
                     if until_prepared:
                         pool.kill()  # there is nothing to save
                         break

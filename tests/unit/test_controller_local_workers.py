@@ -236,6 +236,31 @@ def test_workers_are_spread_over_the_gpus_and_a_new_one_takes_the_emptiest(
         pool.kill()
 
 
+def shares(pool: LocalPool) -> list[str]:
+    return [str(each.popen.args[-1]) for each in pool.processes if each.life not in pool.leaving()]
+
+
+def test_a_worker_that_began_alone_on_a_gpu_is_replaced_where_several_share_it(
+    folder: RunFolder,
+) -> None:
+    """Who prepares is alone; with all of the memory it would leave none to those who come."""
+    pool = LocalPool(folder.root, most=1, gpus=["0"])
+    try:
+        pool.want(1)
+        until(lambda: shown_life(folder, pool))
+        assert shares(pool) == ["--gpu-share=1"]
+        pool.have(2, 1)
+        assert set(pool.leaving()) == set(pool.lives())
+
+        def two() -> bool:
+            pool.want(2)
+            return shares(pool) == ["--gpu-share=0.5", "--gpu-share=0.5"]
+
+        until(two)
+    finally:
+        pool.kill()
+
+
 CONTROLLER = """
 import sys, time
 from pathlib import Path
@@ -293,11 +318,11 @@ def test_a_status_that_cannot_be_read_holds_up_nobody(
 
 
 def test_workers_that_train_fewer_at_once_are_replaced(folder: RunFolder, pool: LocalPool) -> None:
-    pool.most = 1
+    pool.have(1, 1)
     pool.want(1)
     (first,) = pool.lives()
     until(lambda: folder.status(first))
-    pool.have_members_at_once(3)
+    pool.have(1, 3)
     assert set(pool.leaving()) == {first}  # it gets nothing new to do
 
     def another() -> bool:
@@ -312,7 +337,7 @@ def test_workers_that_train_fewer_at_once_are_replaced(folder: RunFolder, pool: 
     told = [folder.status(name) for name in lanes]
     assert [status.lanes for status in told if status is not None] == [3, 3, 3]
     assert folder.status(f"{second}-lane3") is None
-    pool.have_members_at_once(3)  # as they do
+    pool.have(2, 3)  # as they do
     assert second not in pool.leaving()
     folder.assign(second, Assignment(leave=True))  # its first lane is told for all
     until(lambda: not pool.lives())

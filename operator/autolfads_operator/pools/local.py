@@ -118,13 +118,21 @@ class LocalPool:
         """Return those that others take the place of. At the end there are no more turns."""
         return self.told
 
-    def have_members_at_once(self, count: int) -> None:
-        """Have each worker train so many members side by side; those that do not are replaced."""
-        if count == self.members_at_once:
-            return
-        self.members_at_once = count
-        self.told.update(process.life for process in self.processes)
-        self.tell_to_leave()
+    @property
+    def share(self) -> float:
+        """The part of a GPU's memory that each worker keeps to, if all are there."""
+        return len(self.gpus) / max(len(self.gpus), self.most) if self.gpus else 1.0
+
+    def have(self, most: int, members_at_once: int) -> None:
+        """Have at most so many workers, each of which trains so many members side by side.
+
+        Who began with others, or with another share of a GPU, is replaced.
+        """
+        before = self.members_at_once, self.share
+        self.most, self.members_at_once = most, members_at_once
+        if (self.members_at_once, self.share) != before:
+            self.told.update(process.life for process in self.processes)
+            self.tell_to_leave()
 
     def _has_worked(self, process: _Process) -> bool:
         if process.life in self.worked:
@@ -153,7 +161,7 @@ class LocalPool:
             command += ["--members-at-once", str(self.members_at_once)]
         gpu = self._emptiest_gpu()
         if gpu is not None:  # it keeps to its share of the memory
-            command.append(f"--gpu-share={len(self.gpus) / max(len(self.gpus), self.wanted):g}")
+            command.append(f"--gpu-share={self.share:g}")
         environment = os.environ if gpu is None else {**os.environ, "CUDA_VISIBLE_DEVICES": gpu}
         with log.open("wb") as output:
             try:
