@@ -8,6 +8,8 @@ from typing import Any
 import h5py
 import numpy as np
 
+from autolfads_trainer.results.output_file import Outputs
+
 TRIALS = {"train": 6, "valid": 4}
 STEPS, FORECAST = 7, 2
 CHANNELS, HELD_OUT = 3, 2
@@ -26,6 +28,15 @@ def contents(**changes: Any) -> Contents:
         made[f"{split}_encod_data"] = made[f"{split}_recon_data"][:, :STEPS, :CHANNELS]
     made |= changes
     return {name: value for name, value in made.items() if value is not GONE}
+
+
+def in_one_part(outputs: dict[str, dict[str, Any]]) -> dict[str, Outputs]:
+    """Return arrays by split and name as `write_output_file` takes them."""
+    found = {}
+    for split, arrays in outputs.items():
+        trials = len(next(iter(arrays.values())))
+        found[split] = Outputs(trials, [(slice(0, trials), arrays)])
+    return found
 
 
 def with_value(name: str, at: tuple[int, int, int], value: float) -> Contents:

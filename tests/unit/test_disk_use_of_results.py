@@ -8,7 +8,16 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from recording_files import CHANNELS, FORECAST, HELD_OUT, STEPS, TRIALS, contents, write_file
+from recording_files import (
+    CHANNELS,
+    FORECAST,
+    HELD_OUT,
+    STEPS,
+    TRIALS,
+    contents,
+    in_one_part,
+    write_file,
+)
 
 from autolfads_trainer.checkpoint_size import columns
 from autolfads_trainer.config.resolve import resolve
@@ -64,7 +73,7 @@ def test_the_rates_with_every_output_fit(
     again, most = source, rates_bytes(plan)
     for number in range(2):  # what is there already is replaced, and takes its room all the same
         target = tmp_path / f"{number}.h5"
-        write_output_file(again, target, outputs)
+        write_output_file(again, target, in_one_part(outputs))
         assert target.stat().st_size <= most[0]
         again, most = target, rates_bytes(plan_for(target))
     values = sum(array.nbytes for split in outputs.values() for array in split.values())

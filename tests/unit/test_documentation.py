@@ -17,6 +17,7 @@ import pytest
 from configuration_examples import SIZES, resolved
 from markdown_documents import NAMES, ROOT, Document, code, document
 from pydantic import BaseModel, BeforeValidator
+from recording_files import in_one_part
 from report_history import family
 from small_models import small_member, small_model
 
@@ -418,7 +419,7 @@ def results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     with h5py.File(tmp_path / "data.h5", "w") as file:
         file["valid_recon_data"] = np.ones((2, 8, 5))
     outputs = {"valid": {"output_params": np.ones((2, 8, 5), np.float32)}}
-    write_output_file(tmp_path / "data.h5", folder / "lfads_output_sess0.h5", outputs)
+    write_output_file(tmp_path / "data.h5", folder / "lfads_output_sess0.h5", in_one_part(outputs))
     monkeypatch.chdir(tmp_path)
     return tmp_path
 

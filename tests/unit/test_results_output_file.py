@@ -8,10 +8,10 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
-from recording_files import contents, write_file
+from recording_files import contents, in_one_part, write_file
 
 from autolfads_trainer.data.hdf5 import read_recording
-from autolfads_trainer.results.output_file import write_output_file
+from autolfads_trainer.results.output_file import Outputs, write_output_file
 
 OUTPUTS = {
     split: {
@@ -36,7 +36,7 @@ def source(tmp_path) -> Path:
 
 def written(source: Path, outputs=OUTPUTS) -> Path:
     target = source.with_name("lfads_output_sess0.h5")
-    write_output_file(source, target, outputs)
+    write_output_file(source, target, in_one_part(outputs))
     return target
 
 
@@ -48,6 +48,25 @@ def test_every_output_is_added_under_its_split(source):
                 assert found.dtype == np.float32
                 assert found.shape == values.shape
                 np.testing.assert_array_equal(found[()], values)
+
+
+def test_outputs_that_come_in_parts_are_written_as_they_come(source):
+    """Only one part has to be in memory: the next is asked for when that is in the file."""
+    target = source.with_name("lfads_output_sess0.h5")
+    there = []
+
+    def parts(arrays):
+        for start in range(0, 6, 4):
+            part = slice(start, min(start + 4, 6))
+            there.append(part)
+            yield part, {name: values[part].copy() for name, values in arrays.items()}
+
+    arrays = OUTPUTS["train"]
+    write_output_file(source, target, {"train": Outputs(6, parts(arrays))})
+
+    assert there == [slice(0, 4), slice(4, 6)]
+    in_parts, whole = target.read_bytes(), written(source, {"train": arrays}).read_bytes()
+    assert in_parts == whole
 
 
 def test_all_that_the_input_holds_is_still_there(source):

@@ -12,7 +12,7 @@ from small_models import DIMS, NO_CONTROLLER, OTHERS, VALID_TRIALS, small_data, 
 from autolfads_trainer.data.dataset import Split
 from autolfads_trainer.model.lfads import LFADS
 from autolfads_trainer.results import sampling
-from autolfads_trainer.results.sampling import Arrays, posterior_means
+from autolfads_trainer.results.sampling import Arrays, in_parts, posterior_means, rows_at_once
 
 
 def sampled(model: LFADS, data: Split, **changes: float) -> Arrays:
@@ -211,3 +211,22 @@ def test_progress_grows_to_all_of_it(model, data, monkeypatch):
     posterior_means(model, data, samples=2, batch_size=3, seed=0, progress=shares.append)
 
     assert shares == [3 / 8, 6 / 8, 1]
+
+
+def test_parts_are_all_trials_in_order_and_together_the_whole(model, data):
+    settings = {"samples": 4, "batch_size": 3, "seed": 5}
+
+    parts = list(in_parts(model, data, **settings))
+
+    assert [part for part, _ in parts] == [slice(0, 3), slice(3, 4)]
+    for name, values in sampled(model, data).items():
+        assert np.array_equal(np.concatenate([arrays[name] for _, arrays in parts]), values)
+
+
+def test_no_more_is_taken_at_once_than_memory_is_meant_to_hold(model, monkeypatch):
+    assert rows_at_once(model, 0, "cpu") == sampling.ROWS["cpu"]
+    large = small_model(recon_data_dim=2000, recon_seq_len=2000)
+    assert rows_at_once(large, 0, "cpu") == 30
+    monkeypatch.setattr(sampling, "BYTES", 1)
+    assert rows_at_once(model, 0, "cpu") == 1
+    assert rows_at_once(model, 0, "cuda") == sampling.ROWS["cuda"]

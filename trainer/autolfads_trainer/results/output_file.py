@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import h5py
 import numpy as np
@@ -15,25 +15,34 @@ from autolfads_trainer.data.reshuffle import TrialOrder
 from autolfads_trainer.results.sampling import Arrays
 
 
+class Outputs(NamedTuple):
+    """What was inferred of so many trials, some at a time: which, and their arrays."""
+
+    trials: int
+    parts: Iterable[tuple[slice, Arrays]]  # in the trials' order
+
+
 def write_output_file(
     source: Path,
     target: Path,
-    outputs: Mapping[str, Arrays],
+    outputs: Mapping[str, Outputs],
     order: TrialOrder | None = None,
 ) -> None:
     """Copy `source` to `target` and add `<split>_<output>` for every split of `outputs`.
 
-    All arrays have trials first. What the copy already holds under one of these names, such as
-    the outputs of an earlier run, is replaced. Where trials were shuffled anew, into `order`, every
-    array that there is of both training and validation is as the model got it.
+    All arrays have trials first, and no more of them than one part are in memory. What the copy
+    already holds under one of these names, such as the outputs of an earlier run, is replaced.
+    Where trials were shuffled anew, into `order`, every array that there is of both training and
+    validation is as the model got it.
     """
     shutil.copyfile(source, target)
     with h5py.File(target, "r+", locking=False) as file:
         if order is not None:
             _shuffle(file, order)
-        for split, arrays in outputs.items():
-            for name, values in arrays.items():
-                _put(file, f"{split}_{name}", values)
+        for split, (trials, parts) in outputs.items():
+            for part, arrays in parts:
+                for name, values in arrays.items():
+                    _put_part(file, f"{split}_{name}", trials, part, values)
 
 
 def _shuffle(file: h5py.File, order: TrialOrder) -> None:
@@ -53,3 +62,11 @@ def _put(file: h5py.File, key: str, values: NDArray[Any]) -> None:
     if key in file:
         del file[key]
     file.create_dataset(key, data=values)
+
+
+def _put_part(file: h5py.File, key: str, trials: int, part: slice, values: NDArray[Any]) -> None:
+    if part.start == 0:
+        if key in file:
+            del file[key]
+        file.create_dataset(key, (trials, *values.shape[1:]), values.dtype)
+    file[key][part] = values

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -27,9 +27,9 @@ Arrays = dict[str, NDArray[np.float32]]
 
 OUTPUTS = tuple(name for name in LFADSOutput.__dataclass_fields__ if name != "output_means")
 ROWS = {"cpu": 256, "cuda": 32_768}  # samples times trials at once, about: what a device is best at
+BYTES = 1_000_000_000  # of them on a CPU, which kills where a GPU says that its memory is short
 
 
-@torch.no_grad()
 def posterior_means(
     model: LFADS,
     data: Split,
@@ -41,9 +41,36 @@ def posterior_means(
     progress: Callable[[float], None] = lambda _: None,
     reference: bool = False,
 ) -> Arrays:
-    """Return the mean of every output over `samples` posterior samples, for all trials of `data`.
+    """Return what `in_parts` yields in one piece, for all trials of `data`."""
+    found = in_parts(
+        model,
+        data,
+        session=session,
+        samples=samples,
+        batch_size=batch_size,
+        seed=seed,
+        progress=progress,
+        reference=reference,
+    )
+    parts = [arrays for _, arrays in found]
+    return {name: np.concatenate([part.pop(name) for part in parts]) for name in OUTPUTS}
 
-    They are of the model's session of this number.
+
+@torch.no_grad()
+def in_parts(
+    model: LFADS,
+    data: Split,
+    *,
+    session: int = 0,
+    samples: int,
+    batch_size: int,
+    seed: int,
+    progress: Callable[[float], None] = lambda _: None,
+    reference: bool = False,
+) -> Iterator[tuple[slice, Arrays]]:
+    """Yield the mean of every output over `samples` posterior samples, some trials at a time.
+
+    They are of the model's session of this number, for all trials of `data`, in their order.
 
     `output_params` are means of the distribution: for Poisson, rates per bin `(trials, R, N)`.
     Of a model that is not variational there is one sample: its posteriors' means.
@@ -55,10 +82,9 @@ def posterior_means(
     device = data.encod.device
     generator = torch.Generator(device=device).manual_seed(seed)
     done = 0
-    parts: dict[str, list[NDArray[np.float32]]] = {name: [] for name in OUTPUTS}
-    rows = ROWS.get(device.type, ROWS["cpu"])
+    rows = rows_at_once(model, session, device.type)
     stack = stack_of(model.configuration["infer_aug_stack"], split="valid")
-    for _, some in data.chunks(batch_size):
+    for trials, some in data.chunks(batch_size):
         batch = _as_inferred(model, session, some, stack)
         by_model = reference or has_own_classes(model.configuration)
         infer = (_by_the_model if by_model else _by_the_engine)(model, session, batch)
@@ -84,9 +110,16 @@ def posterior_means(
             taken += count
             done += count * batch.trials
             progress(done / (samples * data.trials))
-        for name, total in sums.items():
-            parts[name].append((total / samples).cpu().numpy())
-    return {name: np.concatenate(values) for name, values in parts.items()}
+        yield trials, {name: (total / samples).cpu().numpy() for name, total in sums.items()}
+
+
+def rows_at_once(model: LFADS, session: int, device: str) -> int:
+    """Return how many samples times trials are taken at once, at most."""
+    sizes = model.sizes
+    numbers = sizes.gen_dim + sizes.fac_dim + sizes.con_dim + 4 * sizes.co_dim
+    numbers += sizes.sessions[session].recon_data_dim * model.reconstructions[session].n_params
+    most = BYTES // (2 * 4 * sizes.recon_seq_len * numbers)  # float32, and what is made of them
+    return max(1, min(most, ROWS.get(device, ROWS["cpu"]))) if device == "cpu" else ROWS[device]
 
 
 def _as_inferred(model: LFADS, session: int, batch: Split, stack: AugmentationStack) -> Split:

@@ -6,8 +6,9 @@ import json
 import math
 import platform
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -27,10 +28,10 @@ from autolfads_trainer.records import Outcome, Run, Task
 from autolfads_trainer.results.archive import write_archive
 from autolfads_trainer.results.fitlog import read_rows, write_fitlog
 from autolfads_trainer.results.history import History, Leg, Row
-from autolfads_trainer.results.output_file import write_output_file
-from autolfads_trainer.results.quality import quality_of
+from autolfads_trainer.results.output_file import Outputs, write_output_file
+from autolfads_trainer.results.quality import Quality
 from autolfads_trainer.results.report import TrialExamples, write_report
-from autolfads_trainer.results.sampling import Arrays, posterior_means
+from autolfads_trainer.results.sampling import Arrays, in_parts
 from autolfads_trainer.tasks.bad_sector import BadSectors, Unreadable
 from autolfads_trainer.tasks.context import Context, MustLeave, Said
 from autolfads_trainer.tasks.start import Damaged, loaded
@@ -60,28 +61,21 @@ def export(context: Context, task: Task) -> Outcome:
     make_folder(folder, within=context.folder.root)
 
     history, seconds, notes = read_history(context, run, task)
-    outputs = [_sample(context, run, model, data, number) for number in range(len(data.sessions))]
-    quality = [
-        {
-            split: quality_of(
-                model.sizes.of_session(number),
-                splits_of(session)[split],
-                arrays[split],
-                counts=model.reconstructions[number].counts,
-            )
-            for split in ("train", "valid")
-        }
-        for number, (session, arrays) in enumerate(zip(data.sessions, outputs, strict=True))
-    ]
 
     def writing(what: str) -> None:  # a sign of life, too: each of these can take its time
         context.say(Said(f"writing the results: {what}"))
 
-    rates = []
-    for session, recording, arrays in zip(run.sessions, recordings, outputs, strict=True):
-        writing("rates" if len(run.sessions) == 1 else f"rates of {session.session}")
+    rates, quality = [], []
+    for number, (session, recording) in enumerate(zip(run.sessions, recordings, strict=True)):
         rates.append(folder / f"lfads_output_{session.session}.h5")
-        _write_rates(rates[-1], recording, arrays)
+        sampling = _Sampling(context, run, model, data, number)
+        with TemporaryDirectory(prefix="autolfads-") as scratch:
+            # HDF5 writes here and there in a file: shared volumes are spared that.
+            local = Path(scratch) / rates[-1].name
+            write_output_file(recording.path, local, sampling.outputs(), recording.order)
+            writing("rates" if len(run.sessions) == 1 else f"rates of {session.session}")
+            write_with(rates[-1], partial(shutil.copyfile, local))
+        quality.append({split: found.read() for split, found in sampling.quality.items()})
     writing("fit log")
     write_with(folder / "fitlog.csv", lambda name: write_fitlog(name, history))
     writing("model")
@@ -92,7 +86,7 @@ def export(context: Context, task: Task) -> Outcome:
     summary = summarise(run, history, quality, seconds)
     write_bytes(folder / "summary.json", json.dumps(summary, indent=1).encode() + b"\n")
     writing("report")
-    examples = _examples(recordings[0], data, outputs[0]["valid"])
+    examples = _examples(recordings[0], data, rates[0])
     evaluations, not_scored = _evaluated(context, rates)
     said = [*run.notes, *notes, *not_scored]
     if len(run.sessions) > 1:
@@ -141,49 +135,59 @@ def _evaluated(context: Context, rates: Sequence[Path]) -> tuple[list[Evaluation
     return found, notes
 
 
-def _write_rates(target: Path, recording: Recording, outputs: Mapping[str, Arrays]) -> None:
-    with TemporaryDirectory(prefix="autolfads-") as scratch:
-        # HDF5 writes here and there in a file: shared volumes are spared that.
-        local = Path(scratch) / target.name
-        write_output_file(recording.path, local, outputs, recording.order)
-        write_with(target, lambda name: shutil.copyfile(local, name))
-
-
 def splits_of(session: Session) -> dict[str, Split]:
     """Return the splits that a session has, by name."""
     found = {"train": session.train, "valid": session.valid}
     return found if session.test is None else {**found, "test": session.test}
 
 
-def _sample(
-    context: Context, run: Run, model: LFADS, data: Dataset, number: int
-) -> dict[str, Arrays]:
-    samples = int(run.configuration["posterior_sampling"]["num_samples"])
-    context.shared.rest()
-    outputs = {}
-    session = run.sessions[number].session
-    for split, trials in splits_of(data.sessions[number]).items():
-        of = "" if len(run.sessions) == 1 else f" of {session}"
+class _Sampling:
+    """The posteriors of one session, sampled as the arrays are written, and scored beside that."""
+
+    def __init__(
+        self, context: Context, run: Run, model: LFADS, data: Dataset, number: int
+    ) -> None:
+        self.context, self.run, self.model, self.number = context, run, model, number
+        self.splits = splits_of(data.sessions[number])
+        sizes, counts = model.sizes.of_session(number), model.reconstructions[number].counts
+        self.quality = {
+            split: Quality(sizes, self.splits[split], counts=counts) for split in ("train", "valid")
+        }
+
+    def outputs(self) -> dict[str, Outputs]:
+        """Return each split's outputs; nothing is sampled before they are asked for."""
+        self.context.shared.rest()
+        return {
+            split: Outputs(trials.trials, self._parts(split, trials))
+            for split, trials in self.splits.items()
+        }
+
+    def _parts(self, split: str, trials: Split) -> Iterator[tuple[slice, Arrays]]:
+        run, number = self.run, self.number
+        of = "" if len(run.sessions) == 1 else f" of {run.sessions[number].session}"
         doing = f"sampling the posteriors of the {split} trials{of}"
 
-        def progress(share: float, doing: str = doing) -> None:
-            context.say(Said(f"{doing}: {share:.0%}"))
-            if context.must_leave():
+        def progress(share: float) -> None:
+            self.context.say(Said(f"{doing}: {share:.0%}"))
+            if self.context.must_leave():
                 raise MustLeave
 
         # Not as the tasks before have left it: results do not depend on what this worker did.
-        with exactly(context.torch_device()):
-            outputs[split] = posterior_means(
-                model,
+        with exactly(self.context.torch_device()):
+            parts = in_parts(
+                self.model,
                 trials,
                 session=number,
-                samples=samples,
+                samples=int(run.configuration["posterior_sampling"]["num_samples"]),
                 batch_size=int(run.configuration["datamodule"]["batch_size"]),
                 seed=seed_of(run.seed, "export", *([number] if number else []), split),
                 progress=progress,
                 reference=by_reference(run.configuration),
             )
-    return outputs
+            for part, arrays in parts:
+                if split in self.quality:
+                    self.quality[split].add(part, arrays)
+                yield part, arrays
 
 
 def read_history(context: Context, run: Run, task: Task) -> tuple[History, float, list[str]]:
@@ -317,14 +321,16 @@ def summarise(
     }
 
 
-def _examples(recording: Recording, data: Dataset, outputs: Arrays) -> TrialExamples:
+def _examples(recording: Recording, data: Dataset, written: Path) -> TrialExamples:
     split = data.valid
     chosen = np.linspace(0, split.trials - 1, min(EXAMPLE_TRIALS, split.trials)).astype(int)
     index = torch.as_tensor(chosen)
     truth = None if split.truth is None else split.truth.cpu()[index].numpy()
+    with opened(written) as file:
+        rates = file["valid_output_params"][chosen]
     return TrialExamples(
         spikes=split.recon.cpu()[index].numpy(),
-        rates=outputs["output_params"][chosen],
+        rates=rates,
         truth=truth,
         numbers=[int(number) for number in chosen],
         bin_seconds=_bin_seconds(recording.path),
