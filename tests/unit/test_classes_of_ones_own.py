@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,9 @@ import pytest
 import torch
 from configuration_examples import SIZES
 from markdown_documents import document
-from small_models import CD, never, same, small_member, stack
+from small_models import CD, never, same, small_member, stack, weights
 
+from autolfads_trainer import own_classes
 from autolfads_trainer.config.resolve import resolve
 from autolfads_trainer.model.lfads import LFADS
 from autolfads_trainer.own_classes import is_allowed
@@ -22,6 +24,7 @@ from autolfads_trainer.userinput import InputError
 
 EXAMPLE = document("docs/configuration.md").section("Classes of your own").blocks("python")[0]
 MORE = """
+import time
 
 class Laplace(torch.nn.Module):
     def __init__(self, scale):
@@ -47,11 +50,78 @@ class DropChannels:
         return batch._replace(encod_data=batch.encod_data * kept)
 
 
+class Dawdles(DropChannels):
+    def process_batch(self, batch):
+        time.sleep(0.002)
+        return super().process_batch(batch)
+
+
 class Halved:
     def process_losses(self, losses, batch, log_fn, split):
         log_fn(split, losses.mean())
         assert losses.shape == batch.recon_data.shape
         return losses / 2
+
+
+class InPlace:
+    def process_batch(self, batch):
+        for each in batch:
+            each.mul_(0.5)
+        return batch
+
+
+class View:
+    def process_batch(self, batch):
+        steps, channels = batch.encod_data.shape[1:]
+        return batch._replace(encod_data=batch.recon_data[:, :steps, :channels])
+
+
+class Copied(View):
+    def process_batch(self, batch):
+        return [each.clone() for each in super().process_batch(batch)]
+
+
+class Both:
+    def __init__(self):
+        self.calls = []
+
+    def process_batch(self, batch):
+        self.calls.append("batch")
+        return batch
+
+    def process_losses(self, losses, batch, log_fn, split):
+        self.calls.append(float((batch.encod_data == 0).float().mean()))
+        return losses
+
+
+class Gives:
+    def __init__(self, what):
+        self.what = what
+
+    def process_batch(self, batch):
+        return {
+            "nothing": None,
+            "two": batch[:2],
+            "fewer bins": batch._replace(encod_data=batch.encod_data[:, 1:]),
+            "double": batch._replace(encod_data=batch.encod_data.double()),
+        }[self.what]
+
+
+class LossesOf:
+    def __init__(self, shape):
+        self.shape = shape
+
+    def process_losses(self, losses, batch, log_fn, split):
+        return losses[:, : self.shape] if self.shape else losses.mean()
+
+
+class Clamping(NegativeBinomial):
+    def compute_loss(self, data, output_params):
+        return super().compute_loss(data.mul_(0.5), output_params)
+
+
+class Inherits(torch.nn.Identity):
+    n_params = 1
 
 
 class Nothing:
@@ -135,6 +205,100 @@ def test_an_own_augmentation_sees_batches_as_the_existing_pipeline_gives_them() 
     one.train(never)
     seen = one.train_stack.transforms[0].own.seen  # type: ignore[attr-defined]
     assert set(seen) == {(3, 6, 3)}
+
+
+def only(name: str, *more: dict[str, Any], **arguments: Any) -> dict[str, Any]:
+    """Return a stack of a class of one's own and others, in this order for batches and losses."""
+    transforms = [{"_target_": f"my_lab.{name}", **arguments}, *more]
+    order = list(range(len(transforms)))
+    return {"transforms": transforms, "batch_order": order, "loss_order": order}
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"infer_aug_stack": only("InPlace")},
+        {"reconstruction": [{"_target_": "my_lab.Clamping"}]},
+    ],
+    ids=["augmentation", "reconstruction"],
+)
+def test_it_may_work_in_place_and_changes_nothing_that_others_read(changes: dict[str, Any]) -> None:
+    one = member(**changes)
+    before = {
+        name: value.clone() for name, value in vars(one.data.valid).items() if value is not None
+    }
+    first = one.validated()
+    assert same(one.validated(), first)
+    assert same({name: getattr(one.data.valid, name) for name in before}, before)
+
+
+def test_what_comes_back_may_be_part_of_what_is_to_be_reconstructed() -> None:
+    """Coordinated dropout after it works in place."""
+    dropout = stack(CD)["transforms"][0]
+    losses = []
+    for name in ("View", "Copied"):
+        one = member(train_aug_stack=only(name, dropout))
+        losses.append(one.way.training_loss(one.model, one.train_stack, one.drawer.draw(), one.hp))
+    assert torch.equal(losses[0].total, losses[1].total)
+
+
+def test_what_changes_losses_alone_is_not_asked_to_change_the_batch() -> None:
+    """And gets the batch as all of the stack has left it."""
+    both = only("Both", stack(CD)["transforms"][0])
+    for order, called in (([1], 0), ([0, 1], 1)):
+        one = member(train_aug_stack={**both, "batch_order": order}, cd={"cd_rate": 0.9})
+        one.take_step()
+        calls = one.train_stack.transforms[0].own.calls
+        assert calls[:-1] == ["batch"] * called
+        assert calls[-1] > 0.8
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (only("Gives", what="nothing"), "my_lab.Gives.process_batch(): returned a NoneType; expected the batch, changed: a tuple of encod_data, recon_data"),  # noqa: E501
+        (only("Gives", what="two"), "my_lab.Gives.process_batch(): returned a tuple of 2; expected the batch, changed"),  # noqa: E501
+        (only("Gives", what="fewer bins"), "my_lab.Gives.process_batch(): returned a tensor of the shape (3, 5, 3) as encod_data; expected the shape (3, 6, 3)"),  # noqa: E501
+        (only("LossesOf", shape=2), "my_lab.LossesOf.process_losses(): returned a tensor of the shape (3, 2, 5); expected the losses, changed, of the shape (3, 8, 5)"),  # noqa: E501
+        (only("LossesOf", shape=0), "my_lab.LossesOf.process_losses(): returned a tensor of the shape (); expected the losses"),  # noqa: E501
+    ],
+)  # fmt: skip
+def test_what_an_augmentation_may_not_give_is_told(given: dict[str, Any], message: str) -> None:
+    one = member(train_aug_stack=given)
+    with pytest.raises(InputError) as caught:
+        one.take_step()
+    assert str(caught.value).startswith(message)
+
+
+def test_other_types_of_number_are_taken() -> None:
+    member(train_aug_stack=only("Gives", what="double")).take_step()
+
+
+def test_members_in_several_threads_draw_as_they_do_one_after_another() -> None:
+    def trained(number: int) -> dict[str, torch.Tensor]:
+        stack_of_own = only("Dawdles", rate=0.3)
+        one = small_member(number, allow_import=["my_lab"], train_aug_stack=stack_of_own)
+        one.train(never)
+        return weights(one.model)
+
+    expected = [trained(number) for number in range(3)]
+    with ThreadPoolExecutor(3) as pool:
+        found = list(pool.map(trained, range(3)))
+    assert same(found, expected)
+
+
+def test_an_error_is_placed_where_a_class_of_ones_own_is_at_work() -> None:
+    """In a method that it inherits from a module that nobody allowed, too."""
+    own_classes.allow(["my_lab"])
+    inherits = own_classes.made({"_target_": "my_lab.Inherits"})
+    with pytest.raises(TypeError) as caught:
+        inherits(1, 2, 3)
+    place = own_classes.place_in_own(caught.value)
+    assert place is not None
+    assert place.startswith("my_lab.Inherits: torch.nn.modules.module.Module._call_impl(), line ")
+    with pytest.raises(ZeroDivisionError) as other:
+        1 / 0  # noqa: B018
+    assert own_classes.place_in_own(other.value) is None
 
 
 def test_what_it_does_to_losses_counts() -> None:

@@ -35,8 +35,12 @@ def place_in_own(error: BaseException) -> str | None:
     """
     for frame, line in reversed(list(traceback.walk_tb(error.__traceback__))):
         module, code = str(frame.f_globals.get("__name__")), frame.f_code
+        place = f"{module}.{code.co_qualname}(), line {line} of {code.co_filename}"
         if is_allowed(f"{module}.", _allowed):
-            return f"{module}.{code.co_qualname}(), line {line} of {code.co_filename}"
+            return place
+        kind = type(frame.f_locals.get("self"))  # of a module allowed: the method is inherited
+        if is_allowed(f"{kind.__module__}.{kind.__qualname__}", _allowed):
+            return f"{kind.__module__}.{kind.__qualname__}: {place}"
     return None
 
 

@@ -178,8 +178,8 @@ class LFADS(nn.Module):
 
         return infer_array(
             self,
-            np.asarray(encod_data, np.float32),
-            None if ext_input is None else np.asarray(ext_input, np.float32),
+            np.array(encod_data, np.float32, order="C"),  # torch takes no reversed or locked arrays
+            None if ext_input is None else np.array(ext_input, np.float32, order="C"),
             session=session,
             samples=samples,
             batch_size=batch_size,

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import h5py
-import numpy as np
 from numpy.typing import NDArray
 
 from autolfads_trainer.data.reshuffle import TrialOrder
+from autolfads_trainer.results.reordering import reorder
 from autolfads_trainer.results.sampling import Arrays
 
 
@@ -27,41 +27,22 @@ def write_output_file(
     target: Path,
     outputs: Mapping[str, Outputs],
     order: TrialOrder | None = None,
-) -> None:
+) -> list[str]:
     """Copy `source` to `target` and add `<split>_<output>` for every split of `outputs`.
 
     All arrays have trials first, and no more of them than one part are in memory. What the copy
     already holds under one of these names, such as the outputs of an earlier run, is replaced.
-    Where trials were shuffled anew, into `order`, every array that there is of both training and
-    validation is as the model got it.
+    Where trials were shuffled anew, into `order`, all that the file has of trials is as the model
+    got them; returns the names of what was left out, since it is of one split alone.
     """
     shutil.copyfile(source, target)
     with h5py.File(target, "r+", locking=False) as file:
-        if order is not None:
-            _shuffle(file, order)
+        left_out = [] if order is None else reorder(file, order)
         for split, (trials, parts) in outputs.items():
             for part, arrays in parts:
                 for name, values in arrays.items():
                     _put_part(file, f"{split}_{name}", trials, part, values)
-
-
-def _shuffle(file: h5py.File, order: TrialOrder) -> None:
-    trials = len(order.train) + len(order.valid)
-    for key in [key.removeprefix("train_") for key in file if key.startswith("train_")]:
-        names = f"train_{key}", f"valid_{key}"
-        if not all(isinstance(file.get(name), h5py.Dataset) for name in names):
-            continue
-        train, valid = (file[name][()] for name in names)
-        if np.ndim(train) and np.ndim(valid) and len(train) + len(valid) == trials:
-            both = np.concatenate([train, valid])
-            _put(file, names[0], both[order.train])
-            _put(file, names[1], both[order.valid])
-
-
-def _put(file: h5py.File, key: str, values: NDArray[Any]) -> None:
-    if key in file:
-        del file[key]
-    file.create_dataset(key, data=values)
+    return left_out
 
 
 def _put_part(file: h5py.File, key: str, trials: int, part: slice, values: NDArray[Any]) -> None:

@@ -72,7 +72,12 @@ def export(context: Context, task: Task) -> Outcome:
         with TemporaryDirectory(prefix="autolfads-") as scratch:
             # HDF5 writes here and there in a file: shared volumes are spared that.
             local = Path(scratch) / rates[-1].name
-            write_output_file(recording.path, local, sampling.outputs(), recording.order)
+            left_out = write_output_file(recording.path, local, sampling.outputs(), recording.order)
+            if left_out:
+                notes.append(
+                    f"{rates[-1].name} lacks {', '.join(left_out)}: trials were split anew, and "
+                    "these are not of all trials of training and validation"
+                )
             writing("rates" if len(run.sessions) == 1 else f"rates of {session.session}")
             write_with(rates[-1], partial(shutil.copyfile, local))
         quality.append({split: found.read() for split, found in sampling.quality.items()})

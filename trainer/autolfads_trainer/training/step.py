@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 
 import torch
 from torch import Tensor
@@ -22,6 +23,8 @@ from autolfads_trainer.training.loss import Loss, Posteriors, Reconstructed, com
 from autolfads_trainer.training.optimizer import AdamW, clipped
 from autolfads_trainer.training.scores import Scores
 from autolfads_trainer.training.validation import Validation
+
+_PROCESS_WIDE = threading.Lock()  # torch's own generator
 
 
 class Reference:
@@ -56,7 +59,8 @@ class Reference:
         batch_size: int,
     ) -> dict[str, Tensor]:
         """Return the parts of the loss over all validation trials."""
-        with own_randomness(noise.ic[:0]):
+        own = has_own_classes(model.configuration)
+        with own_randomness(noise.ic[:0]) if own else nullcontext():
             return validation_pass(
                 model, self.valid, stack, noise, hp, scores, batch_size=batch_size
             )
@@ -66,10 +70,10 @@ class Reference:
 def own_randomness(drawn: Tensor) -> Iterator[None]:
     """Have users' own classes draw from a generator that follows from numbers `drawn` for a step.
 
-    Theirs is torch's own, of the process: it is left as it was.
+    Theirs is torch's own, of the process: it is left as it was, and one lane has it at a time.
     """
     devices = [drawn.device] if drawn.device.type == "cuda" else []
-    with torch.random.fork_rng(devices):
+    with _PROCESS_WIDE, torch.random.fork_rng(devices):
         torch.manual_seed(seed_from(drawn))
         yield
 
@@ -169,7 +173,8 @@ def _reconstructed(
     scores: Scores | None,
 ) -> Reconstructed:
     of, recon = model.reconstructions[session], batch.recon.transpose(0, 1)
-    elements = of.compute_loss(recon, output.output_params).transpose(0, 1)
+    given = recon.clone() if of.own else recon
+    elements = of.compute_loss(given, output.output_params).transpose(0, 1)
     if scores is not None:
         observed, truth = batch.observed, batch.truth
         if of.counts:

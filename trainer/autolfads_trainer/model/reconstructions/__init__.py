@@ -23,7 +23,7 @@ _KINDS = {
 def reconstruction_of(configuration: Mapping[str, Any]) -> Reconstruction:
     """Return the one that an item of `model.reconstruction` in a resolved configuration names."""
     if is_own(configuration["_target_"]):
-        own: Reconstruction = made(configuration, Reconstruction)
+        own: Reconstruction = made(configuration, Reconstruction, {"own": True})
         return own
     arguments = {name: value for name, value in configuration.items() if name != "_target_"}
     return _KINDS[configuration["_target_"].rpartition(".")[2]](**arguments)

@@ -20,6 +20,7 @@ class Reconstruction(nn.Module):
 
     n_params: ClassVar[int] = 1
     counts: ClassVar[bool] = False  # of whole numbers, which bits per spike have a meaning for
+    own: ClassVar[bool] = False  # a user's: it may work in place on what it is given
 
     def reshape_output_params(self, output_params: Tensor) -> Tensor:
         """Take the read-out's `(…, n_params · N)`, one parameter of all channels after another.

@@ -25,8 +25,10 @@ class Effect(NamedTuple):
         None  # ([M,] T, B, D)  0 where a held-in element's gradient stops, else 1
     )
     heldout: Tensor | None = None  # ([M,] T, B, D)  1 where the loss is told as `recon/sv`, else 0
-    # What a user's own augmentations do to the losses ([M,] R, B, N) themselves, in their order.
-    then: tuple[Callable[[Tensor], Tensor], ...] = ()
+    # What a user's own augmentations do to the losses (R, B, N) themselves, in their order, and the
+    # batch as the whole stack has left it, which they are called with.
+    then: tuple[Callable[[Tensor, Series], Tensor], ...] = ()
+    batch: Series | None = None
 
     @property
     def only_flows(self) -> bool:
@@ -70,6 +72,10 @@ class Augmentation:
         """
         raise NotImplementedError
 
+    def effect_alone(self, batch: Series, drawn: Sequence[Tensor], hp: Hyperparameters) -> Effect:
+        """Return how elements count where it is to change losses, and not the batch."""
+        return self(batch, drawn, hp)[1]
+
 
 def whole_numbers(uniform: Tensor, count: int) -> Tensor:
     """Return uniform numbers as whole ones from 0 to `count` − 1, int64."""
@@ -82,8 +88,9 @@ def mean_of(losses: Tensor, effect: Effect) -> Tensor:
         losses = flowing(losses, effect.flows)
     if effect.weights is not None:
         losses = losses * effect.weights
-    for change in effect.then:
-        losses = change(losses)
+    if effect.batch is not None:
+        for change in effect.then:
+            losses = change(losses, effect.batch)
     if effect.observed is None:
         return losses.mean(dim=OF_A_BATCH)
     there = effect.observed.sum(dim=OF_A_BATCH).clamp_min(1.0)

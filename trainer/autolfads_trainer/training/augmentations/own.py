@@ -13,6 +13,7 @@ from autolfads_trainer.engine.series import Series
 from autolfads_trainer.own_classes import made
 from autolfads_trainer.training.augmentations.base import Augmentation, Effect
 from autolfads_trainer.training.hyperparameters import Hyperparameters
+from autolfads_trainer.userinput import InputError
 
 
 class SessionBatch(NamedTuple):
@@ -28,7 +29,8 @@ class SessionBatch(NamedTuple):
 class OwnAugmentation(Augmentation):
     """Calls a user's `process_batch(batch)` and `process_losses(losses, batch, log_fn, split)`.
 
-    What it draws comes from torch's own generator, which is set for each step by the member's.
+    What it draws comes from torch's own generator, which is set for each step by the member's. Both
+    get copies, and what comes back is copied: users' code may work in place.
     """
 
     def __init__(self, part: Mapping[str, Any], split: str) -> None:
@@ -38,36 +40,64 @@ class OwnAugmentation(Augmentation):
         self, batch: Series, drawn: Sequence[Tensor], hp: Hyperparameters
     ) -> tuple[Series, Effect]:
         """Return the batch that it makes, and a call of its `process_losses` for later."""
-        del drawn, hp
-        given = _given(batch)
         if hasattr(self.own, "process_batch"):
-            given = SessionBatch(*self.own.process_batch(given))
+            given = _given(batch)
+            found = self._of_the_same_shapes(self.own.process_batch(given), _given(batch))
             batch = replace(
                 batch,
-                encod=_time_first(given.encod_data),
-                recon=_time_first(given.recon_data),
-                ext_input=_time_first(given.ext_input),
+                encod=_time_first(found.encod_data, batch.encod),
+                recon=_time_first(found.recon_data, batch.recon),
+                ext_input=_time_first(found.ext_input, batch.ext_input),
                 log_factorials=None,
             )
-        if not hasattr(self.own, "process_losses"):
-            return batch, Effect()
+        return batch, self.effect_alone(batch, drawn, hp)
 
-        def then(losses: Tensor) -> Tensor:
-            processed = self.own.process_losses(losses.transpose(0, 1), given, _no_log, self.split)
-            changed: Tensor = processed.transpose(0, 1)
-            return changed
+    def effect_alone(self, batch: Series, drawn: Sequence[Tensor], hp: Hyperparameters) -> Effect:
+        """Return the call of its `process_losses`; its `process_batch` is not called."""
+        del batch, drawn, hp
+        return Effect(then=(self._then,)) if hasattr(self.own, "process_losses") else Effect()
 
-        return batch, Effect(then=(then,))
+    def _then(self, losses: Tensor, batch: Series) -> Tensor:
+        before = losses.transpose(0, 1)
+        found = self.own.process_losses(before, _given(batch), _no_log, self.split)
+        if not isinstance(found, Tensor) or found.shape != before.shape:
+            raise InputError(
+                f"{self.target}.process_losses(): returned {_shown(found)}; expected the losses, "
+                f"changed, of the shape {tuple(before.shape)}"
+            )
+        return found.transpose(0, 1)
+
+    def _of_the_same_shapes(self, found: Any, before: SessionBatch) -> SessionBatch:
+        what, names = f"{self.target}.process_batch()", SessionBatch._fields
+        if not isinstance(found, tuple | list) or len(found) != len(names):
+            raise InputError(
+                f"{what}: returned {_shown(found)}; expected the batch, changed: a tuple of "
+                + ", ".join(names)
+            )
+        for name, value, was in zip(names[:3], found, before, strict=False):
+            if not isinstance(value, Tensor) or value.shape != was.shape:
+                raise InputError(
+                    f"{what}: returned {_shown(value)} as {name}; expected the shape "
+                    f"{tuple(was.shape)}"
+                )
+        return SessionBatch(*found)
 
 
 def _given(batch: Series) -> SessionBatch:
     none = batch.encod.new_zeros(batch.trials, 0, 0)
     parts = (batch.encod, batch.recon, batch.ext_input, batch.truth, batch.sv_mask)
-    return SessionBatch(*(none if one is None else one.transpose(0, 1) for one in parts))
+    return SessionBatch(*(none if one is None else one.transpose(0, 1).clone() for one in parts))
 
 
-def _time_first(values: Tensor) -> Tensor:
-    return values.transpose(0, 1)
+def _shown(value: Any) -> str:
+    if isinstance(value, Tensor):
+        return f"a tensor of the shape {tuple(value.shape)}"
+    length = f" of {len(value)}" if isinstance(value, tuple | list) else ""
+    return f"a {type(value).__name__}{length}"
+
+
+def _time_first(values: Tensor, like: Tensor) -> Tensor:
+    return torch.empty_like(like).copy_(values.transpose(0, 1))
 
 
 def _no_log(name: str, value: Any) -> None:

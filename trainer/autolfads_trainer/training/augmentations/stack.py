@@ -55,14 +55,16 @@ class AugmentationStack:
         for index in self.order:
             transform = self.transforms[index]
             count = len(transform.shapes(sizes, session, batch.trials))
-            changed, effects[index] = transform(batch, drawn[taken : taken + count], hp)
+            some = drawn[taken : taken + count]
             taken += count
             if index in self.batch_order:
-                batch = changed
+                batch, effects[index] = transform(batch, some, hp)
+            else:
+                effects[index] = transform.effect_alone(batch, some, hp)
         effect = Effect()
         for index in self.loss_order:
             effect = effect.and_then(effects[index])
-        return batch, effect
+        return batch, effect._replace(batch=batch if effect.then else None)
 
 
 def stack_of(
