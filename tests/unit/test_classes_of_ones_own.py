@@ -147,6 +147,16 @@ class Matrix(Laplace):
         return mean
 
 
+class Detached(NegativeBinomial):
+    def compute_loss(self, data, output_params):
+        return super().compute_loss(data, output_params).detach()
+
+
+class OfNumPy(NegativeBinomial):
+    def compute_loss(self, data, output_params):
+        return super().compute_loss(data, output_params).detach().numpy()
+
+
 class OddSignature(NegativeBinomial):
     def compute_loss(self, data):
         return data
@@ -325,9 +335,15 @@ def test_a_checkpoint_that_names_a_class_imports_nothing_unasked(
     one.configuration["model"]["reconstruction"][0]["_target_"] = "not_asked_for.NegativeBinomial"
     content = {"configuration": one.configuration, "state_dict": one.model.state_dict()}
     save_file(tmp_path / "model.ckpt", content)
-    with pytest.raises(InputError, match="expected a class of autolfads_trainer, or --allow-impo"):
+    with pytest.raises(InputError) as caught:
         LFADS.load_from_checkpoint(tmp_path / "model.ckpt")
+    assert str(caught.value) == (
+        f"{tmp_path / 'model.ckpt'}: not_asked_for.NegativeBinomial: is not allowed here; expected"
+        " a class of autolfads_trainer, or --allow-import not_asked_for (in Python: allow_import)"
+    )
     assert "not_asked_for" not in sys.modules
+    allowed = LFADS.load_from_checkpoint(tmp_path / "model.ckpt", allow_import=["not_asked_for"])
+    assert type(allowed.reconstructions[0]).__module__ == "not_asked_for"
 
 
 def test_what_is_allowed_is_a_module_and_those_below_it() -> None:
@@ -364,6 +380,8 @@ def error_of(model: dict[str, Any], *allow: str) -> str:
         ("OddSignature", "my_lab.OddSignature.compute_loss() is called with 2 arguments; its signature is (data)"),  # noqa: E501
         ("Summed", "my_lab.Summed.compute_loss(): gives the shape (); expected (2, 3, 15)"),
         ("Broken", "my_lab.Broken.compute_means(): fails on a few numbers: KeyError: 'x'"),
+        ("Detached", "my_lab.Detached.compute_loss(): gives losses without a gradient; expected"),
+        ("OfNumPy", "my_lab.OfNumPy.compute_loss(): gives a ndarray; expected a tensor"),
         ("Absent", "my_lab.Absent: the module 'my_lab' has no class 'Absent'"),
         ("torch", "my_lab.torch: is a module; expected a class"),
     ],

@@ -9,6 +9,7 @@ from typing import Any
 import h5py
 import numpy as np
 import pytest
+import torch
 from click.testing import CliRunner
 from small_models import NULL, OTHERS, data_for, small_model, split_of
 
@@ -89,9 +90,44 @@ def test_of_several_sessions_each_has_its_channels() -> None:
     for session, (heldin, channels) in enumerate([(3, 5), (4, 4), (2, 3)]):
         found = model.infer(spikes(channels=heldin), session=session, samples=2)
         assert found["output_params"].shape == (TRIALS, R, channels)
-    for wrong in (3, None):  # none is taken for the first without a word
-        with pytest.raises(InputError, match=f"session: found {wrong}; expected 0 to 2"):
+    for wrong in (3, None, "day2"):  # none is taken for the first without a word
+        with pytest.raises(InputError, match=f"session: found {wrong!r}; expected a number from 0"):
             model.infer(spikes(), session=wrong)
+
+
+def test_arrays_may_lie_in_memory_in_any_way() -> None:
+    model, encod = small_model(), spikes()
+    usual = model.infer(encod[::-1].copy(), samples=2)
+    locked = np.asfortranarray(encod[::-1])
+    locked.flags.writeable = False
+    for given in (encod[::-1], locked, encod[::-1].astype(">f8")):
+        found = model.infer(given, samples=2)
+        assert all(np.array_equal(found[name], values) for name, values in usual.items())
+
+
+def test_neither_data_nor_model_is_written_over(tmp_path: Path) -> None:
+    model = small_model()
+    path, data = tmp_path / "model.ckpt", tmp_path / "day.h5"
+    content = {"configuration": {"model": model.configuration}, "state_dict": model.state_dict()}
+    save_file(path, content)
+    with h5py.File(data, "w") as file:
+        file["encod_data"] = spikes()
+    before = path.read_bytes(), data.read_bytes()
+    (tmp_path / "same.h5").hardlink_to(data)
+    for out in (path, data, tmp_path / "same.h5"):
+        expected = f"{out}: is one of the files to be read; choose another name"
+        assert error_of(path, data, out, "--force") == expected
+    assert (path.read_bytes(), data.read_bytes()) == before
+
+
+def test_a_gpu_that_is_not_there_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    files = (tmp_path / name for name in ("m.ckpt", "d.h5", "o.h5"))
+    assert error_of(*files, "--device", "cuda") == (
+        "infer: --device: found cuda, and no GPU is seen; expected cpu or auto"
+    )
+    with pytest.raises(InputError, match="device: found cuda:1, and no GPU is seen; expected cpu"):
+        LFADS.load_from_checkpoint(tmp_path / "m.ckpt", "cuda:1")
 
 
 @pytest.mark.parametrize(

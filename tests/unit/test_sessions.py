@@ -31,7 +31,7 @@ from autolfads_trainer.config.resolve import resolve
 from autolfads_trainer.data.dataset import Dataset
 from autolfads_trainer.data.hdf5 import read_recording
 from autolfads_trainer.data.reshuffle import TrialOrder
-from autolfads_trainer.data.sessions import names_of, sizes_of
+from autolfads_trainer.data.sessions import names_of, sizes_of, uneven
 from autolfads_trainer.model.lfads import LFADS, SessionInput
 from autolfads_trainer.model.sizes import SessionSizes, Sizes
 from autolfads_trainer.session_paths import paths_of
@@ -479,3 +479,18 @@ def test_members_of_sessions_resume_exactly(tmp_path: Path) -> None:
     second.train(never)
     assert same(second.progress.rows, straight.progress.rows)
     assert same(weights(second.model), weights(straight.model))
+
+
+def test_what_some_sessions_have_and_others_lack_is_noted(tmp_path: Path) -> None:
+    truth = {
+        f"{split}_truth": contents()[f"{split}_recon_data"].astype("f4")
+        for split in ("train", "valid")
+    }
+    more = {**truth, "conversion_factor": 1.0}
+    files = [("one", more), ("two", {}), ("three", {})]
+    found = [read_recording(write_file(tmp_path / f"{n}.h5", contents(**m))) for n, m in files]
+    assert uneven(found) == [
+        f"'{name}' is not in two.h5, three.h5, and is in others: only they are scored by it"
+        for name in truth
+    ]
+    assert uneven(found[1:]) == uneven(found[:1]) == []

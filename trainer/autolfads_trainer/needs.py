@@ -35,8 +35,9 @@ class Needs:
         each = f"{self.epoch * 1000:.0f} ms" if self.epoch < 1 else f"{self.epoch:.1f} s"
         return [
             f"time on this machine: an epoch of a member takes {each} (a step"
-            f" {self.step * 1000:.0f} ms); all of them at most {in_words(whole)} with"
-            f" {min(workers, members)} worker{'s' * (min(workers, members) != 1)}",
+            f" {self.step * 1000:.0f} ms); training all of them takes at most {in_words(whole)}"
+            f" with {min(workers, members)} worker{'s' * (min(workers, members) != 1)}, besides"
+            " starting and writing the results",
             f"memory: {in_units(self.memory)} for each worker; {in_units(usable_memory())} can be"
             " used here",
         ]

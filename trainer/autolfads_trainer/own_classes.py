@@ -51,7 +51,7 @@ def own_class(part: Mapping[str, Any]) -> Any:
     if not is_allowed(target, _allowed):
         raise InputError(
             f"{target}: is not allowed here; expected a class of autolfads_trainer, or "
-            f"--allow-import {module}"
+            f"--allow-import {module} (in Python: allow_import)"
         )
     try:
         found = getattr(importlib.import_module(module), name)
@@ -146,8 +146,14 @@ def _try_reconstruction(one: Any, channels: int, named: str) -> None:
     params = _called(
         one.reshape_output_params, (torch.zeros(2, 3, one.n_params * channels),), None, named
     )
-    for name, given in (("compute_loss", (data, params)), ("compute_means", (params,))):
-        _called(getattr(one, name), given, data.shape, f"{named}.{name}()")
+    params = params.detach().requires_grad_()
+    loss = _called(one.compute_loss, (data, params), data.shape, f"{named}.compute_loss()")
+    if not loss.requires_grad:
+        raise InputError(
+            f"{named}.compute_loss(): gives losses without a gradient; expected what torch's "
+            "operations make of output_params"
+        )
+    _called(one.compute_means, (params,), data.shape, f"{named}.compute_means()")
 
 
 def _try_prior(one: Any, dims: int, named: str) -> None:
@@ -175,6 +181,8 @@ _TRIALS = {"reconstruction": _try_reconstruction, "prior": _try_prior}
 
 def _called(call: Any, given: tuple[Any, ...], shape: Any, named: str) -> Any:
     """Return what a method gives; it must have the `shape`, if one is expected."""
+    import torch  # noqa: PLC0415
+
     try:
         found = call(*given)
         there = tuple(found.shape)
@@ -182,6 +190,8 @@ def _called(call: Any, given: tuple[Any, ...], shape: Any, named: str) -> Any:
         raise InputError(
             f"{named}: fails on a few numbers: {type(error).__name__}: {error}"
         ) from error
+    if not isinstance(found, torch.Tensor):
+        raise InputError(f"{named}: gives a {type(found).__name__}; expected a tensor")
     if shape is not None and there != tuple(shape):
         raise InputError(f"{named}: gives the shape {there}; expected {tuple(shape)}")
     return found

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from autolfads_trainer.config.defaults import DataSizes
-from autolfads_trainer.data.hdf5 import Recording
+from autolfads_trainer.data.hdf5 import OPTIONAL, Recording
 from autolfads_trainer.userinput import InputError
 
 MOST_SESSIONS = 1000
@@ -29,6 +29,19 @@ def names_of(paths: Sequence[Path]) -> list[str]:
     names = [path.name.split(".")[0] for path in paths]
     differ = len({name.lower() for name in names}) == len(names) > 1 and all(names)
     return names if differ else [f"sess{number}" for number in range(len(paths))]
+
+
+def uneven(recordings: Sequence[Recording]) -> list[str]:
+    """Return a note for each optional dataset that some of the files have, and others lack."""
+    notes = []
+    for name in OPTIONAL:
+        without = [one.path.name for one in recordings if name not in one.keys]
+        if 0 < len(without) < len(recordings):
+            shown = ", ".join(without[:5]) + (f" and {len(without) - 5} more" * (len(without) > 5))
+            notes.append(
+                f"'{name}' is not in {shown}, and is in others: only they are scored by it"
+            )
+    return notes
 
 
 def sizes_of(recordings: Sequence[Recording]) -> DataSizes:

@@ -58,12 +58,16 @@ def infer(
     for name, value in (("--samples", samples), ("--batch-size", batch_size)):
         if value < 1:
             raise InputError(f"infer: {name}: found {value}; expected at least 1")
+    import torch  # noqa: PLC0415
+
     from autolfads_trainer import own_classes  # noqa: PLC0415
     from autolfads_trainer.data.problems.writing import check_target  # noqa: PLC0415
     from autolfads_trainer.inference.streaming import infer_file  # noqa: PLC0415  (loads torch)
 
     own_classes.allow(allow_import)
-    check_target(out, force=force)
+    if device == "cuda" and not torch.cuda.is_available():
+        raise InputError("infer: --device: found cuda, and no GPU is seen; expected cpu or auto")
+    check_target(out, force=force, inputs=(model, data))
     for line in infer_file(
         model,
         data,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
@@ -12,6 +12,7 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor, nn
 
+from autolfads_trainer import own_classes
 from autolfads_trainer.config.classes import IDENTITY, LINEAR
 from autolfads_trainer.model.decoder import Decoder
 from autolfads_trainer.model.encoder import Encoder
@@ -199,15 +200,21 @@ class LFADS(nn.Module):
                 layer.bias.copy_(bias)
 
     @classmethod
-    def load_from_checkpoint(cls, path: str | Path, device: str = "cpu") -> LFADS:
+    def load_from_checkpoint(
+        cls, path: str | Path, device: str = "cpu", *, allow_import: Iterable[str] = ()
+    ) -> LFADS:
         """Rebuild the model that a run's `model.ckpt` (or any checkpoint of ours) holds.
 
         One of the existing pipeline (PyTorch Lightning) is taken, too, with the usual settings for
         what it does not say: `exchange.conversion.to_lfads` can be told more. No code in the file
-        is run. Raises `InputError` naming the file if it is not a checkpoint.
+        is run. Classes of your own that it names are imported from modules in `allow_import`.
+        Raises `InputError` naming the file if it is not a checkpoint, or the device is not there.
         """
         from autolfads_trainer.training.checkpoint import load_file  # noqa: PLC0415 (a cycle)
 
+        own_classes.allow(allow_import)
+        if device.startswith("cuda") and not torch.cuda.is_available():
+            raise InputError(f"device: found {device}, and no GPU is seen; expected cpu")
         try:
             content = load_file(Path(path))
         except InputError:
@@ -220,6 +227,8 @@ class LFADS(nn.Module):
         try:
             model = cls(cast("Mapping[str, Any]", content["configuration"]["model"]))
             model.load_state_dict(content["state_dict"])
+        except InputError as error:
+            raise InputError(f"{path}: {error}") from error
         except (LookupError, TypeError, ValueError, AttributeError, RuntimeError) as error:
             reason = " ".join(f"{type(error).__name__}: {error}".split())[:300]
             raise InputError(f"{path}: holds no model that fits its weights: {reason}") from error

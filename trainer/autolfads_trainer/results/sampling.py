@@ -145,9 +145,10 @@ def infer_array(
     """Do what `LFADS.infer` says."""
     sizes, sessions = model.sizes, len(model.sizes.sessions)
     session = 0 if session is None and sessions == 1 else session
-    if session is None or not 0 <= session < sessions:
+    if not isinstance(session, int) or not 0 <= session < sessions:
         raise InputError(
-            f"session: found {session}; expected 0 to {sessions - 1}, those of the model"
+            f"session: found {session!r}; expected a number from 0 to {sessions - 1}: the model's "
+            "sessions in their order"
         )
     for name, value in (("samples", samples), ("batch_size", batch_size), ("trials", len(encod))):
         if value < 1:

@@ -22,6 +22,7 @@ from autolfads_trainer.data.hdf5 import Recording, opened
 from autolfads_trainer.disk import make_folder, write_bytes, write_with
 from autolfads_trainer.disk_errors import StoreError
 from autolfads_trainer.evaluation.evaluate import evaluate_file
+from autolfads_trainer.evaluation.likelihood import are_counts
 from autolfads_trainer.evaluation.values import Evaluation
 from autolfads_trainer.model.lfads import LFADS
 from autolfads_trainer.records import Outcome, Run, Task
@@ -154,10 +155,13 @@ class _Sampling:
     ) -> None:
         self.context, self.run, self.model, self.number = context, run, model, number
         self.splits = splits_of(data.sessions[number])
-        sizes, counts = model.sizes.of_session(number), model.reconstructions[number].counts
-        self.quality = {
-            split: Quality(sizes, self.splits[split], counts=counts) for split in ("train", "valid")
-        }
+        sizes, of = model.sizes.of_session(number), model.reconstructions[number]
+        self.quality = {}
+        for split in ("train", "valid"):
+            trials = self.splits[split]
+            # Of a class of one's own the data alone tell what they are.
+            counts = of.counts or (of.own and are_counts(trials.recon.cpu().numpy()))
+            self.quality[split] = Quality(sizes, trials, counts=counts)
 
     def outputs(self) -> dict[str, Outputs]:
         """Return each split's outputs; nothing is sampled before they are asked for."""

@@ -17,7 +17,7 @@ from autolfads_trainer.config.resolve import resolve
 from autolfads_trainer.data.expected import expected_by
 from autolfads_trainer.data.hdf5 import Recording, fingerprint, read_recording
 from autolfads_trainer.data.problems import describe, generate, write
-from autolfads_trainer.data.sessions import names_of, sizes_of
+from autolfads_trainer.data.sessions import names_of, sizes_of, uneven
 from autolfads_trainer.data.trial import try_to_read
 from autolfads_trainer.disk import write_with
 from autolfads_trainer.disk_errors import may_pass
@@ -56,7 +56,8 @@ def prepare(context: Context, task: Task) -> Outcome:
         configuration = {**configuration, "datamodule": datamodule}
     if "start" in configuration:
         configuration = {**configuration, "start": _start(context, task, configuration, paths[0])}
-    notes = [*(note for recording in recordings for note in recording.notes), *resolved.notes]
+    notes = [note for recording in recordings for note in recording.notes]
+    notes += [*uneven(recordings), *resolved.notes]
     data_bytes = sum(path.stat().st_size for path in paths)
     start_bytes = 0
     if "start" in configuration:

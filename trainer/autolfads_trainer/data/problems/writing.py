@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -53,11 +53,16 @@ def write(
         raise InputError(f"{path}: cannot be written: {reason}") from error
 
 
-def check_target(path: Path, *, force: bool) -> None:
-    """Raise `InputError` unless a file may be written to `path`: known before the work is done."""
+def check_target(path: Path, *, force: bool, inputs: Iterable[Path] = ()) -> None:
+    """Raise `InputError` unless a file may be written to `path`: known before the work is done.
+
+    It must be none of the `inputs`, whatever is forced.
+    """
     if path.is_dir():
         raise InputError(f"{path}: is a folder; expected the name of the HDF5 file to write")
     if not path.parent.is_dir():
         raise InputError(f"{path}: there is no folder {path.parent}; create it first")
+    if path.exists() and any(one.exists() and path.samefile(one) for one in inputs):
+        raise InputError(f"{path}: is one of the files to be read; choose another name")
     if path.exists() and not force:
         raise InputError(f"{path}: exists already; choose another name, or overwrite with --force")
