@@ -74,6 +74,13 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> RunOnDisk:
     return RunOnDisk(place / "run.yaml", place / "out")
 
 
+def test_the_history_names_the_data_of_all_sessions(finished: RunOnDisk) -> None:
+    told = autolfads("history", finished.root)
+    for name in SESSIONS:
+        (line,) = (line for line in told.splitlines() if line.endswith(")") and name in line)
+        assert "sha256" in line
+
+
 def test_each_session_has_results_of_its_own(finished: RunOnDisk) -> None:
     results = finished.root / "results"
     for name, (channels, heldout) in SESSIONS.items():

@@ -83,7 +83,8 @@ def _opening(story: Story, width: int) -> Iterator[str]:
         yield from _wrapped(
             f"{story.name}: {members}, seed {run.seed}, {run.pbt.mode}; {epochs}", width, 0
         )
-        yield from _wrapped(f"data: {run.data.path} (sha256 {run.data.sha256[:12]})", width, 2)
+        for one in run.sessions:
+            yield from _wrapped(f"data: {one.path} (sha256 {one.sha256[:12]})", width, 2)
     hashes = [f"asked for: {story.spec_hash[:12]}"] if story.spec_hash else []
     hashes += [f"configuration file: {story.config_hash[:12]}"] if story.config_hash else []
     if hashes:
