@@ -13,7 +13,7 @@ import products
 import torch
 import yardstick
 
-from autolfads_trainer.results.sampling import posterior_means
+from autolfads_trainer.results.sampling import in_parts, joined
 
 
 def main() -> None:
@@ -36,8 +36,14 @@ def main() -> None:
     member = yardstick.member(data)
 
     def export() -> None:
-        posterior_means(
-            member.model, data.train, samples=arguments.samples, batch_size=products.BATCH, seed=0
+        joined(
+            in_parts(
+                member.model,
+                data.train,
+                samples=arguments.samples,
+                batch_size=products.BATCH,
+                seed=0,
+            )
         )
 
     def epoch() -> None:

@@ -91,7 +91,7 @@ def run_here(
         settings.worker_arguments,
         gpus=[] if settings.device == "cpu" else gpus(),
     )
-    pool.have(settings.workers_for(run), settings.members_at_once_of(run))
+    pool.have(pool.most, settings.members_at_once_of(run))
     begun = _Begun(folder, owner, pool)
     known = run is not None
     pace = Pace()

@@ -21,7 +21,7 @@ from real_runs import CHANNELS, HELD_OUT, STEPS, Make, RunOnDisk
 from autolfads_trainer import LFADS
 from autolfads_trainer.data.dataset import Dataset
 from autolfads_trainer.data.hdf5 import read_recording
-from autolfads_trainer.results.sampling import posterior_means
+from autolfads_trainer.results.sampling import in_parts, joined
 from autolfads_trainer.training.draws import seed_of
 
 TRIALS = {"train": 32, "valid": 8}
@@ -81,8 +81,8 @@ def test_the_model_gives_the_rates_of_the_zip_back(finished: RunOnDisk, data_fil
     data = Dataset.of([read_recording(data_file)], torch.device("cpu")).valid
     assert data.encod.shape[2] == CHANNELS - HELD_OUT
     torch.set_num_threads(1)
-    sampled = posterior_means(
-        model, data, samples=3, batch_size=16, seed=seed_of(run.seed, "export", "valid")
+    sampled = joined(
+        in_parts(model, data, samples=3, batch_size=16, seed=seed_of(run.seed, "export", "valid"))
     )
     with h5py.File(finished.root / "results/lfads_output_sess0.h5", "r") as file:
         for name, values in sampled.items():

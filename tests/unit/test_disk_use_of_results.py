@@ -36,7 +36,7 @@ from autolfads_trainer.results.fitlog import write_fitlog
 from autolfads_trainer.results.history import History, Leg
 from autolfads_trainer.results.output_file import write_output_file
 from autolfads_trainer.results.report import TrialExamples, write_report
-from autolfads_trainer.results.sampling import posterior_means
+from autolfads_trainer.results.sampling import in_parts, joined
 
 RANDOM = np.random.default_rng(7)
 MODEL = {"gen_dim": 12, "fac_dim": 5, "co_dim": 3, "con_dim": 9, "ci_enc_dim": 8}
@@ -67,7 +67,7 @@ def test_the_rates_with_every_output_fit(
     model = LFADS(plan.configuration["model"])
     data = Dataset.of([read_recording(source)], torch.device("cpu"))
     outputs = {
-        split: posterior_means(model, getattr(data, split), samples=1, batch_size=3, seed=0)
+        split: joined(in_parts(model, getattr(data, split), samples=1, batch_size=3, seed=0))
         for split in TRIALS
     }
     again, most = source, rates_bytes(plan)

@@ -15,7 +15,7 @@ from small_models import NULL, OTHERS, data_for, small_model, split_of
 
 from autolfads_trainer.inference.command import infer
 from autolfads_trainer.model.lfads import LFADS, LFADSOutput
-from autolfads_trainer.results.sampling import posterior_means
+from autolfads_trainer.results.sampling import in_parts, joined
 from autolfads_trainer.training.checkpoint import save_file
 from autolfads_trainer.userinput import InputError
 
@@ -60,7 +60,7 @@ def error_of(*arguments: object) -> str:
 def test_a_model_infers_what_a_run_s_results_have() -> None:
     model, data = small_model(), split_of(TRIALS, seed=3)
     found = model.infer(data.encod.numpy(), samples=4, seed=7)
-    expected = posterior_means(model, data, samples=4, batch_size=64, seed=7)
+    expected = joined(in_parts(model, data, samples=4, batch_size=64, seed=7))
     assert found.keys() == expected.keys() == OUTPUTS
     for name, values in expected.items():
         np.testing.assert_array_equal(found[name], values)
@@ -236,11 +236,11 @@ def test_what_inference_is_not_to_see_it_does_not_see() -> None:
     model = small_model(variational=False, ic_prior=NULL, co_prior=NULL, **settings)
     valid = data_for(settings).valid
     assert valid.sv_mask is not None
-    found = posterior_means(model, valid, samples=1, batch_size=3, seed=0)["output_params"]
+    found = joined(in_parts(model, valid, samples=1, batch_size=3, seed=0))["output_params"]
     hidden = replace(valid, encod=valid.encod * valid.sv_mask / 0.6, sv_mask=None)
-    expected = posterior_means(model, hidden, samples=1, batch_size=3, seed=0)["output_params"]
+    expected = joined(in_parts(model, hidden, samples=1, batch_size=3, seed=0))["output_params"]
     np.testing.assert_allclose(found, expected, rtol=1e-5)
-    seen = posterior_means(model, replace(valid, sv_mask=None), samples=1, batch_size=3, seed=0)
+    seen = joined(in_parts(model, replace(valid, sv_mask=None), samples=1, batch_size=3, seed=0))
     assert not np.allclose(found, seen["output_params"], rtol=1e-3)
 
 

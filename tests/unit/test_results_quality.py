@@ -13,7 +13,7 @@ from small_models import DIMS, small_data, small_model
 
 from autolfads_trainer.data.dataset import Split
 from autolfads_trainer.results.quality import Quality
-from autolfads_trainer.results.sampling import posterior_means
+from autolfads_trainer.results.sampling import in_parts, joined
 
 SIZES = small_model().sizes
 T, D = DIMS["encod_seq_len"], DIMS["encod_data_dim"]
@@ -109,7 +109,7 @@ def test_a_rate_of_zero_at_a_spike_costs_much_and_not_everything(data):
 
 
 def test_sampled_rates_are_scored_as_they_are_written(data):
-    outputs = posterior_means(small_model(), data, samples=3, batch_size=2, seed=0)
+    outputs = joined(in_parts(small_model(), data, samples=3, batch_size=2, seed=0))
 
     scores = quality(data, outputs["output_params"])
 

@@ -12,12 +12,12 @@ from small_models import DIMS, NO_CONTROLLER, OTHERS, VALID_TRIALS, small_data, 
 from autolfads_trainer.data.dataset import Split
 from autolfads_trainer.model.lfads import LFADS
 from autolfads_trainer.results import sampling
-from autolfads_trainer.results.sampling import Arrays, in_parts, posterior_means, rows_at_once
+from autolfads_trainer.results.sampling import Arrays, in_parts, joined, rows_at_once
 
 
 def sampled(model: LFADS, data: Split, **changes: float) -> Arrays:
     settings = {"samples": 4, "batch_size": 3, "seed": 5} | changes
-    return posterior_means(model, data, **settings)  # type: ignore[arg-type]
+    return joined(in_parts(model, data, **settings))  # type: ignore[arg-type]
 
 
 @pytest.fixture(scope="module")
@@ -208,7 +208,7 @@ def test_progress_grows_to_all_of_it(model, data, monkeypatch):
     monkeypatch.setitem(sampling.ROWS, "cpu", 3)
     shares: list[float] = []
 
-    posterior_means(model, data, samples=2, batch_size=3, seed=0, progress=shares.append)
+    joined(in_parts(model, data, samples=2, batch_size=3, seed=0, progress=shares.append))
 
     assert shares == [3 / 8, 6 / 8, 1]
 

@@ -27,6 +27,7 @@ from autolfads_trainer.data.safety import (
     Declared,
     declared,
     described,
+    numbers_of,
     refuse_what_does_not_fit,
 )
 from autolfads_trainer.data.starts import StartArrays, read_start
@@ -396,10 +397,7 @@ def _conversion_factor(file: h5py.File, keys: frozenset[str], path: Path) -> flo
         )
     found = declared(file, "conversion_factor", path)
     refuse_what_does_not_fit([found], path)
-    try:
-        number = float(np.asarray(found.dataset[()], np.float64).ravel()[0])
-    except BROKEN as error:
-        raise InputError(f"{path}: '{found.name}' cannot be read: {error}") from None
+    number = float(numbers_of(found, path, np.float64).ravel()[0])
     with np.errstate(over="ignore"):
         usable = 0 < np.float32(number) < np.inf  # float32, as what it divides
     if not usable:

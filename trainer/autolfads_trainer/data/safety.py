@@ -18,6 +18,7 @@ from typing import Any
 import h5py
 import numpy as np
 from h5py import h5d, h5g, h5l, h5o, h5z
+from numpy.typing import NDArray
 
 from autolfads_trainer.data.memory import usable_memory
 from autolfads_trainer.userinput import InputError
@@ -77,6 +78,20 @@ class Declared:
         rows = self._rows
         for start in range(0, self.shape[0], rows):
             yield slice(start, min(start + rows, self.shape[0]))
+
+
+def numbers_of(found: Declared, path: Path, dtype: Any, part: Any = ()) -> NDArray[Any]:
+    """Read a dataset, or `part` of it. Raises `InputError`."""
+    try:
+        return np.asarray(found.dataset[part], dtype=dtype)
+    except BROKEN as error:
+        raise InputError(f"{path}: '{found.name}' cannot be read: {error}") from None
+
+
+def of_lists(dtype: Any) -> bool:
+    """Return whether a dataset of this type has rows of different lengths, of whole numbers."""
+    base = h5py.check_vlen_dtype(dtype)
+    return isinstance(base, np.dtype) and base.kind in "iu"
 
 
 def described(file: h5py.File, name: str, path: Path) -> tuple[tuple[int, ...] | None, Any]:

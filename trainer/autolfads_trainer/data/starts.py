@@ -10,7 +10,7 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from autolfads_trainer.data.safety import BROKEN, declared, refuse_what_does_not_fit
+from autolfads_trainer.data.safety import declared, numbers_of, refuse_what_does_not_fit
 from autolfads_trainer.userinput import InputError
 
 READIN_WEIGHT, READOUT_BIAS, READOUT_WEIGHT = "readin_weight", "readout_bias", "readout_weight"
@@ -73,10 +73,7 @@ def _array(
             f"{path}: '{name}' has the shape {found.shape}; expected ({wanted}): {axes}"
         )
     refuse_what_does_not_fit([found], path)
-    try:
-        values = np.asarray(found.dataset[()], dtype=np.float64)
-    except BROKEN as error:
-        raise InputError(f"{path}: '{name}' cannot be read: {error}") from None
+    values = numbers_of(found, path, np.float64)
     if not np.isfinite(values).all():
         raise InputError(f"{path}: '{name}' holds a number that is not finite; expected none")
     return values

@@ -20,6 +20,7 @@ from autolfads_trainer.data.safety import (
     Declared,
     declared,
     described,
+    of_lists,
     refuse_what_does_not_fit,
 )
 from autolfads_trainer.userinput import InputError, nearest
@@ -74,8 +75,7 @@ class OutputFile:
     def is_of_lists(self, name: str) -> bool:
         """Return whether a dataset is of rows of different lengths: lists of whole numbers."""
         _, dtype = described(self.file, name, self.path)
-        base = h5py.check_vlen_dtype(dtype)
-        return isinstance(base, np.dtype) and base.kind in "iu"
+        return of_lists(dtype)
 
     def lists(self, name: str, longest: int) -> Iterator[NDArray[np.int64]]:
         """Yield the rows of such a dataset, one at a time, none longer than `longest`."""

@@ -13,7 +13,7 @@ import torch
 
 from autolfads_trainer.data.expected import Check, expected_by
 from autolfads_trainer.data.hdf5 import opened
-from autolfads_trainer.data.safety import BROKEN, Declared, declared, refuse_what_does_not_fit
+from autolfads_trainer.data.safety import Declared, declared, numbers_of, refuse_what_does_not_fit
 from autolfads_trainer.data.sessions import names_of
 from autolfads_trainer.disk import write_with
 from autolfads_trainer.model.lfads import LFADS
@@ -167,10 +167,7 @@ class _Array:
     def _read(self, found: Declared, part: slice, check: Callable[[Any, int], None] | None) -> Any:
         one = Declared(found.name, found.dataset, (part.stop - part.start, *found.shape[1:]))
         refuse_what_does_not_fit([one], self.path)
-        try:
-            values = np.asarray(found.dataset[part], dtype=np.float32)
-        except BROKEN as error:
-            raise InputError(f"{self.path}: '{found.name}' cannot be read: {error}") from None
+        values = numbers_of(found, self.path, np.float32, part)
         if check is not None:
             check(values, part.start)
         return values

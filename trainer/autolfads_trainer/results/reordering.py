@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from autolfads_trainer.data.reshuffle import Indices, TrialOrder
+from autolfads_trainer.data.safety import of_lists
 
 SPLITS = ("train", "valid")
 
@@ -95,5 +96,4 @@ def _places(trials: Indices, chosen: set[int]) -> NDArray[np.intp]:
 
 
 def _is_of_lists(dataset: h5py.Dataset) -> bool:
-    base = h5py.check_vlen_dtype(dataset.dtype)
-    return isinstance(base, np.dtype) and base.kind in "iu" and dataset.ndim == 1
+    return of_lists(dataset.dtype) and dataset.ndim == 1

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -30,30 +30,10 @@ ROWS = {"cpu": 256, "cuda": 32_768}  # samples times trials at once, about: what
 BYTES = 1_000_000_000  # of them on a CPU, which kills where a GPU says that its memory is short
 
 
-def posterior_means(
-    model: LFADS,
-    data: Split,
-    *,
-    session: int = 0,
-    samples: int,
-    batch_size: int,
-    seed: int,
-    progress: Callable[[float], None] = lambda _: None,
-    reference: bool = False,
-) -> Arrays:
-    """Return what `in_parts` yields in one piece, for all trials of `data`."""
-    found = in_parts(
-        model,
-        data,
-        session=session,
-        samples=samples,
-        batch_size=batch_size,
-        seed=seed,
-        progress=progress,
-        reference=reference,
-    )
-    parts = [arrays for _, arrays in found]
-    return {name: np.concatenate([part.pop(name) for part in parts]) for name in OUTPUTS}
+def joined(parts: Iterable[tuple[slice, Arrays]]) -> Arrays:
+    """Return what `in_parts` yields in one piece, for all trials."""
+    each = [arrays for _, arrays in parts]
+    return {name: np.concatenate([part.pop(name) for part in each]) for name in OUTPUTS}
 
 
 @torch.no_grad()
@@ -175,8 +155,10 @@ def infer_array(
     trials, external = (torch.as_tensor(a, device=device) for a in (encod, ext_input))
     split = Split(trials.nan_to_num(nan=0.0), trials[..., :0, :0], external, None)
     with exactly(device):
-        return posterior_means(
-            model, split, session=session, samples=samples, batch_size=batch_size, seed=seed
+        return joined(
+            in_parts(
+                model, split, session=session, samples=samples, batch_size=batch_size, seed=seed
+            )
         )
 
 

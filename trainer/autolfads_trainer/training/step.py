@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor
@@ -43,9 +43,7 @@ class Reference:
         scores: Scores | None = None,
     ) -> Loss:
         """Return the loss of one batch, deterministic given `draws`."""
-        if not has_own_classes(model.configuration):
-            return training_loss(model, self.train, stack, draws, hp, scores)
-        with own_randomness(draws.noise.generator_start):
+        with own_randomness(model, draws.noise.generator_start):
             return training_loss(model, self.train, stack, draws, hp, scores)
 
     def validation_pass(
@@ -59,19 +57,22 @@ class Reference:
         batch_size: int,
     ) -> dict[str, Tensor]:
         """Return the parts of the loss over all validation trials."""
-        own = has_own_classes(model.configuration)
-        with own_randomness(noise.ic[:0]) if own else nullcontext():
+        with own_randomness(model, noise.ic[:0]):
             return validation_pass(
                 model, self.valid, stack, noise, hp, scores, batch_size=batch_size
             )
 
 
 @contextmanager
-def own_randomness(drawn: Tensor) -> Iterator[None]:
+def own_randomness(model: LFADS, drawn: Tensor) -> Iterator[None]:
     """Have users' own classes draw from a generator that follows from numbers `drawn` for a step.
 
-    Theirs is torch's own, of the process: it is left as it was, and one lane has it at a time.
+    Nothing is done for a model without them. Theirs is torch's own, of the process: it is left as
+    it was, and one lane has it at a time.
     """
+    if not has_own_classes(model.configuration):
+        yield
+        return
     devices = [drawn.device] if drawn.device.type == "cuda" else []
     with _PROCESS_WIDE, torch.random.fork_rng(devices):
         torch.manual_seed(seed_from(drawn))

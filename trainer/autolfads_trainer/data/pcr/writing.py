@@ -11,7 +11,7 @@ from pathlib import Path
 import h5py
 
 from autolfads_trainer.data.pcr.sessions import NAMES, Session
-from autolfads_trainer.data.problems.writing import check_target
+from autolfads_trainer.data.problems.writing import check_target, is_one_of
 from autolfads_trainer.data.starts import READIN_WEIGHT
 from autolfads_trainer.disk import write_with
 from autolfads_trainer.userinput import InputError
@@ -35,8 +35,7 @@ def copies_in(folder: Path, sources: Sequence[Path], *, force: bool) -> list[Pat
                 f"{sources[i]}: has the same name as {first}; expected files of different names, "
                 f"since both go into {folder}"
             )
-        there = [source for source in sources if source.exists()]
-        if target.exists() and any(target.samefile(source) for source in there):
+        if is_one_of(target, sources):
             raise InputError(
                 f"{target}: is one of the files to be read; expected another folder for --out-dir, "
                 "or --in-place"

@@ -62,7 +62,12 @@ def check_target(path: Path, *, force: bool, inputs: Iterable[Path] = ()) -> Non
         raise InputError(f"{path}: is a folder; expected the name of the HDF5 file to write")
     if not path.parent.is_dir():
         raise InputError(f"{path}: there is no folder {path.parent}; create it first")
-    if path.exists() and any(one.exists() and path.samefile(one) for one in inputs):
+    if is_one_of(path, inputs):
         raise InputError(f"{path}: is one of the files to be read; choose another name")
     if path.exists() and not force:
         raise InputError(f"{path}: exists already; choose another name, or overwrite with --force")
+
+
+def is_one_of(path: Path, others: Iterable[Path]) -> bool:
+    """Return whether `path` is one of these files, by whatever name."""
+    return path.exists() and any(one.exists() and path.samefile(one) for one in others)

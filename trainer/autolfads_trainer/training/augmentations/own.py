@@ -42,7 +42,8 @@ class OwnAugmentation(Augmentation):
         """Return the batch that it makes, and a call of its `process_losses` for later."""
         if hasattr(self.own, "process_batch"):
             given = _given(batch)
-            found = self._of_the_same_shapes(self.own.process_batch(given), _given(batch))
+            shapes = [tuple(each.shape) for each in given]  # before it works in place
+            found = self._of_the_same_shapes(self.own.process_batch(given), shapes)
             batch = replace(
                 batch,
                 encod=_time_first(found.encod_data, batch.encod),
@@ -67,18 +68,17 @@ class OwnAugmentation(Augmentation):
             )
         return found.transpose(0, 1)
 
-    def _of_the_same_shapes(self, found: Any, before: SessionBatch) -> SessionBatch:
+    def _of_the_same_shapes(self, found: Any, shapes: list[tuple[int, ...]]) -> SessionBatch:
         what, names = f"{self.target}.process_batch()", SessionBatch._fields
         if not isinstance(found, tuple | list) or len(found) != len(names):
             raise InputError(
                 f"{what}: returned {_shown(found)}; expected the batch, changed: a tuple of "
                 + ", ".join(names)
             )
-        for name, value, was in zip(names[:3], found, before, strict=False):
-            if not isinstance(value, Tensor) or value.shape != was.shape:
+        for name, value, shape in zip(names[:3], found, shapes, strict=False):
+            if not isinstance(value, Tensor) or value.shape != shape:
                 raise InputError(
-                    f"{what}: returned {_shown(value)} as {name}; expected the shape "
-                    f"{tuple(was.shape)}"
+                    f"{what}: returned {_shown(value)} as {name}; expected the shape {shape}"
                 )
         return SessionBatch(*found)
 
